@@ -1,0 +1,1 @@
+"""Cluster Gateway: one address through which any Kubernetes client reaches many clusters."""

@@ -1,0 +1,1 @@
+"""The operator that installs the gateway in an Open Cluster Management hub."""

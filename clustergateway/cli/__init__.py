@@ -1,0 +1,1 @@
+"""The command C{clustergateway}."""

@@ -1,0 +1,1 @@
+"""A Python client library for the gateway."""

@@ -1,0 +1,1 @@
+"""The hosting cluster's API: client, list+watch, cache, leases."""

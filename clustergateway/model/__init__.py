@@ -1,0 +1,1 @@
+"""Frozen values and pure parsing. Nothing in here does I/O, knows a clock, or imports Twisted."""

@@ -1,0 +1,1 @@
+"""The faces: Twisted Web resources, one per kind of answer."""

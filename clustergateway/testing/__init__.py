@@ -1,0 +1,1 @@
+"""In-memory worlds, wires and certificates for tests; shipped, so that users can test against the gateway too."""
