@@ -44,6 +44,21 @@ class Authorizer(Protocol):
         ...
 
 
+class ProxyAuthorizer(Protocol):
+    """May they, of a request that goes through."""
+
+    def authorize_proxy(
+        self, who: Identity, outer: Attributes, inner: Attributes, upgrade: bool
+    ) -> Decision | Deferred[Decision]:
+        """
+        @param outer: the verb on C{clustergateways/proxy}; its name is the cluster's.
+        @param inner: what it is in that cluster.
+        @param upgrade: whether it asks for another protocol.
+        @raise HubUnavailable: (or the Deferred fails with it) nobody can tell.
+        """
+        ...
+
+
 class Directory(Protocol):
     """Which clusters there are. Answers from memory."""
 
@@ -78,19 +93,27 @@ class HealthWriter(Protocol):
 
 
 class Entry(Protocol):
-    """
-    With what a cluster is entered: its credential, made ready to be used for one connection or request.
+    """With what a cluster is entered: its credential, made ready to be used for one connection or request."""
 
-    @ivar token: bearer token, C{""} for none.
-    @ivar certificate: PEM chain, C{b""} for none.
-    @ivar key: PEM key belonging to it.
-    @ivar version: changes whenever one of the others does.
-    """
+    @property
+    def token(self) -> str:
+        """Bearer token, C{""} for none."""
+        ...
 
-    token: str
-    certificate: bytes
-    key: bytes
-    version: str
+    @property
+    def certificate(self) -> bytes:
+        """PEM chain, C{b""} for none."""
+        ...
+
+    @property
+    def key(self) -> bytes:
+        """PEM key belonging to the certificate."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever one of the others does."""
+        ...
 
 
 class Credentials(Protocol):

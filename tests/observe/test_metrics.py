@@ -1,0 +1,65 @@
+"""Tests for L{clustergateway.observe.metrics}."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, generate_latest
+from twisted.trial.unittest import SynchronousTestCase
+
+from clustergateway.model.record import Record
+from clustergateway.observe.metrics import SERIES, Gauges, RequestMetrics
+
+
+def record(resource: str = "pods", seconds: float = 0.01, code: int = 200, outcome: str = "complete") -> Record:
+    return Record(
+        "GET", "/x", 100.0, cluster="east", verb="list", resource=resource, code=code, outcome=outcome,
+        ended=100.0 + seconds, bytes_in=3, bytes_out=5,
+    )  # fmt: skip
+
+
+class RequestMetricsTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.metrics = RequestMetrics()
+        self.registry = CollectorRegistry()
+        self.registry.register(self.metrics)
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+    def test_the_originals_names_labels_and_buckets(self) -> None:
+        self.metrics.finished(record(seconds=0.01))
+        self.metrics.finished(record(seconds=3, code=500))
+        self.metrics.finished(record("nodes"))
+        total = "ocm_proxy_proxied_resource_requests_by_resource_total"
+        self.assertEqual(self.value(total, resource="pods", verb="list", code="200"), 1)
+        self.assertEqual(self.value(total, resource="pods", verb="list", code="500"), 1)
+        self.assertEqual(self.value("ocm_proxy_proxied_requests_by_cluster_total", cluster="east", code="200"), 2)
+        of = {"resource": "pods", "verb": "list", "cluster": "east", "code": "500"}
+        duration = "ocm_proxy_proxied_request_duration_seconds"
+        self.assertEqual(self.value(f"{duration}_bucket", le="2.0", **of), 0)
+        self.assertEqual(self.value(f"{duration}_bucket", le="5.0", **of), 1)
+        self.assertEqual(self.value(f"{duration}_bucket", le="+Inf", **of), 1)
+        self.assertEqual(self.value(f"{duration}_count", **of), 1)
+        self.assertAlmostEqual(self.value(f"{duration}_sum", **of) or 0, 3)
+
+    def test_bytes_and_outcomes(self) -> None:
+        self.metrics.finished(record(outcome="client-gone"))
+        self.assertEqual(self.value("clustergateway_proxied_bytes_total", direction="in"), 3)
+        self.assertEqual(self.value("clustergateway_proxied_bytes_total", direction="out"), 5)
+        self.assertEqual(self.value("clustergateway_proxied_requests_by_outcome_total", outcome="client-gone"), 1)
+
+    def test_a_client_that_invents_resources_cannot_fill_the_memory(self) -> None:
+        for number in range(SERIES + 50):
+            self.metrics.finished(record(f"r{number}"))
+        counted = self.value(
+            "ocm_proxy_proxied_resource_requests_by_resource_total", resource="other", verb="other", code="200"
+        )
+        self.assertEqual(counted, 50)
+
+
+class GaugesTests(SynchronousTestCase):
+    def test_read_at_each_scrape(self) -> None:
+        numbers: dict[tuple[str, ...], float] = {("east",): 1.0}
+        registry = CollectorRegistry()
+        registry.register(Gauges(lambda: [("clustergateway_tunnels", "Open tunnels.", ("cluster",), numbers)]))
+        numbers["east",] = 2.0
+        self.assertIn(b'clustergateway_tunnels{cluster="east"} 2.0', generate_latest(registry))

@@ -1,0 +1,240 @@
+"""Tests for L{clustergateway.pipeline}: each step refuses what it must, and the head that leaves is exactly right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from clustergateway.errors import (
+    BadRequest,
+    ClusterUnavailable,
+    CredentialUnavailable,
+    Forbidden,
+    Unauthenticated,
+    UnknownCluster,
+)
+from clustergateway.interfaces import Entry
+from clustergateway.model.gateway import ClusterGateway, Endpoint, NoCredential
+from clustergateway.model.http1 import RequestHead, parse_request
+from clustergateway.model.identity import ANONYMOUS, Attributes, Claims, Decision, Identity
+from clustergateway.pipeline import PARSED, Pipeline
+from clustergateway.settings import Limits
+from clustergateway.transport.forward import Forward
+
+PREFIX = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways/east/proxy"
+JANE = Identity("jane", ("developers", "system:authenticated"))
+EAST = ClusterGateway("east", (Endpoint("east.example", 6443, base_path="/k8s"),), NoCredential(), generation="1")
+
+
+@dataclass(slots=True)
+class FakeEntry:
+    token: str = "t0ken"
+    certificate: bytes = b""
+    key: bytes = b""
+    version: str = "1"
+
+
+class FakeUpstream:
+    def close(self) -> None:
+        pass
+
+
+class World:
+    """Every neighbour of the pipeline: what each answers, and what each was asked."""
+
+    def __init__(self) -> None:
+        self.identity: Identity | Deferred[Identity | None] | None = JANE
+        self.decision: Decision | Deferred[Decision] = Decision(True)
+        self.entries: list[FakeEntry | Deferred[Entry] | Exception] = [FakeEntry()]
+        self.clusters = {"east": EAST}
+        self.asked: list[tuple[Identity, Attributes, Attributes, bool]] = []
+        self.refreshable = False
+        self.upstream = FakeUpstream()
+
+    def authenticate(self, claims: Claims) -> Identity | Deferred[Identity | None] | None:
+        return self.identity
+
+    def authorize_proxy(
+        self, who: Identity, outer: Attributes, inner: Attributes, upgrade: bool
+    ) -> Decision | Deferred[Decision]:
+        self.asked.append((who, outer, inner, upgrade))
+        return self.decision
+
+    def get(self, name: str) -> ClusterGateway:
+        if name not in self.clusters:
+            raise UnknownCluster(f"no cluster {name}", cluster=name)
+        return self.clusters[name]
+
+    def all(self) -> list[ClusterGateway]:
+        return list(self.clusters.values())
+
+    def subscribe(self, listener: Callable[[str, ClusterGateway], None]) -> Callable[[], None]:
+        return lambda: None
+
+    def entry(self, cluster: ClusterGateway) -> Entry | Deferred[Entry]:
+        entry = self.entries[0] if len(self.entries) == 1 else self.entries.pop(0)
+        if isinstance(entry, Exception):
+            raise entry
+        return entry
+
+    def rejected(self, cluster: ClusterGateway, entry: object) -> bool:
+        return self.refreshable
+
+
+def head(target: str = PREFIX + "/api/v1/pods", method: str = "GET", *lines: str) -> RequestHead:
+    text = "\r\n".join([f"{method} {target} HTTP/1.1", "Host: gateway", *lines, "", ""])
+    parsed = parse_request(text.encode("latin-1"), Limits())
+    assert parsed is not None
+    return parsed
+
+
+class PipelineTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.clock = Clock()
+        self.pipeline = Pipeline(
+            self.world, self.world, self.world, self.world, lambda cluster, entry: self.world.upstream, self.clock
+        )
+
+    def decide(self, request: RequestHead) -> Forward:
+        forward = self.pipeline.decide(request, Claims(address="192.0.2.1"))
+        assert isinstance(forward, Forward)
+        return forward
+
+    def test_a_warm_request_is_decided_at_once(self) -> None:
+        forward = self.decide(
+            head(PREFIX + "/api/v1/pods?watch=true", "GET", "Accept: application/json", "Audit-Id: 7")
+        )
+        self.assertEqual(
+            forward.head,
+            b"GET /k8s/api/v1/pods?watch=1 HTTP/1.1\r\nAccept: application/json\r\nAudit-Id: 7\r\n"
+            b"Host: east.example:6443\r\nAuthorization: Bearer t0ken\r\n\r\n",
+        )
+        self.assertIs(forward.upstream, self.world.upstream)
+        record = forward.record
+        self.assertEqual((record.verb, record.resource, record.cluster), ("watch", "pods", "east"))
+        self.assertEqual((record.identity, record.audit_id, record.address), (JANE, "7", "192.0.2.1"))
+
+    def test_the_path_is_kept_to_the_byte(self) -> None:
+        for rest in ("", "/", "/a/", "/a%2Fb", "/a//b", "/a?", "/a?dryRun=All&dryRun=None", "/a?b=%20+", "/~a;b,c"):
+            sent = self.decide(head(PREFIX + rest)).head.split(b" ")[1].decode()
+            self.assertEqual(sent, "/k8s" + (rest or "/"))
+
+    def test_identity_of_the_client_does_not_travel(self) -> None:
+        sent = self.decide(
+            head(
+                PREFIX + "/a", "GET", "Authorization: Bearer mine", "Cookie: c=1", "X-Remote-User: root",
+                "Impersonate-User: root", "X-Forwarded-For: 10.0.0.1", "X_Remote_Group: g",
+            )
+        ).head  # fmt: skip
+        self.assertEqual(sent.count(b"\r\n"), 4)
+        for word in (b"mine", b"Cookie", b"root", b"Forwarded", b"Remote"):
+            self.assertNotIn(word, sent)
+
+    def test_an_upgrade_says_so_to_the_cluster(self) -> None:
+        sent = self.decide(head(PREFIX + "/a", "POST", "Connection: Upgrade", "Upgrade: SPDY/3.1")).head
+        self.assertIn(b"\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n", sent)
+        self.assertTrue(self.world.asked[0][3])
+
+    def test_what_is_authorized(self) -> None:
+        self.decide(head(PREFIX + "/api/v1/namespaces/default/pods", "POST", "Content-Length: 0"))
+        ((who, outer, inner, upgrade),) = self.world.asked
+        self.assertEqual(who, JANE)
+        self.assertEqual(
+            outer,
+            Attributes(
+                "create", "cluster.core.oam.dev", "v1alpha1", "clustergateways", subresource="proxy", name="east"
+            ),
+        )
+        self.assertEqual((inner.verb, inner.resource, inner.namespace), ("create", "pods", "default"))
+        self.assertFalse(upgrade)
+
+    def test_outer_verbs_are_the_hubs(self) -> None:
+        expected = {
+            "GET": "get", "HEAD": "get", "OPTIONS": "get", "POST": "create", "PUT": "update", "PATCH": "patch",
+            "DELETE": "delete",
+        }  # fmt: skip
+        for method, verb in expected.items():
+            self.decide(head(PREFIX + "/a", method))
+            self.assertEqual(self.world.asked[-1][1].verb, verb)
+
+    def test_nobody_is_refused(self) -> None:
+        for nobody in (None, ANONYMOUS):
+            self.world.identity = nobody
+            self.assertRaises(Unauthenticated, self.decide, head())
+        self.assertEqual(self.world.asked, [])
+
+    def test_not_allowed(self) -> None:
+        self.world.decision = Decision(False, "jane may not")
+        with self.assertRaises(Forbidden) as caught:
+            self.decide(head())
+        self.assertEqual(caught.exception.message, "jane may not")
+
+    def test_an_unknown_cluster_is_asked_about_only_by_who_may_know(self) -> None:
+        del self.world.clusters["east"]
+        self.assertRaises(UnknownCluster, self.decide, head())
+        self.world.decision = Decision(False, "no")
+        self.assertRaises(Forbidden, self.decide, head())
+
+    def test_not_routed_to(self) -> None:
+        self.world.clusters["east"] = replace(EAST, unroutable="it is being deleted")
+        with self.assertRaises(ClusterUnavailable) as caught:
+            self.decide(head())
+        self.assertIn("being deleted", caught.exception.message)
+
+    def test_no_credential(self) -> None:
+        self.world.entries = [CredentialUnavailable("the plugin failed")]
+        self.assertRaises(CredentialUnavailable, self.decide, head())
+
+    def test_climbing_is_refused(self) -> None:
+        self.assertRaises(BadRequest, self.decide, head(PREFIX + "/../../west/proxy/api"))
+
+    def test_every_step_may_take_its_time(self) -> None:
+        who: Deferred[Identity | None] = Deferred()
+        may: Deferred[Decision] = Deferred()
+        entry: Deferred[Entry] = Deferred()
+        self.world.identity, self.world.decision, self.world.entries = who, may, [entry]
+        later = self.pipeline.decide(head(), Claims())
+        assert isinstance(later, Deferred)
+        who.callback(JANE)
+        may.callback(Decision(True))
+        self.assertNoResult(later)
+        self.clock.advance(3)
+        entry.callback(FakeEntry())
+        forward = self.successResultOf(later)
+        self.assertEqual(forward.record.decided, 3)
+        self.assertEqual(forward.record.started, 0)
+
+    def test_a_new_credential_is_used_at_once(self) -> None:
+        self.world.entries = [FakeEntry("one"), FakeEntry("two")]
+        self.assertIn(b"Bearer one", self.decide(head()).head)
+        self.assertIn(b"Bearer two", self.decide(head()).head)
+
+    def test_a_rejected_credential_is_tried_once_more_if_there_may_be_another(self) -> None:
+        self.world.refreshable = True
+        self.world.entries = [FakeEntry("old"), FakeEntry("new")]
+        forward = self.decide(head())
+        assert forward.rejected is not None
+        again = forward.rejected()
+        assert isinstance(again, Forward)
+        self.assertIn(b"Bearer new", again.head)
+        self.assertIsNone(again.rejected)
+        self.assertIs(again.record, forward.record)
+
+    def test_a_rejected_credential_without_another(self) -> None:
+        forward = self.decide(head())
+        assert forward.rejected is not None
+        self.assertIsNone(forward.rejected())
+
+    def test_the_record_of_a_refused_request(self) -> None:
+        record = self.pipeline.refused(head(), Claims(), Forbidden("no", cluster="east"))
+        self.assertEqual((record.code, record.outcome, record.cause, record.verb), (403, "refused", "no", "list"))
+
+    def test_remembered_targets_are_bounded(self) -> None:
+        for number in range(PARSED + 10):
+            self.pipeline.parse(head(f"{PREFIX}/{number}"))
+        self.assertLessEqual(len(self.pipeline._asked), PARSED)
