@@ -107,7 +107,7 @@ class PipelineTests(SynchronousTestCase):
 
     def test_a_warm_request_is_decided_at_once(self) -> None:
         forward = self.decide(
-            head(PREFIX + "/api/v1/pods?watch=true", "GET", "Accept: application/json", "Audit-Id: 7")
+            head(PREFIX + "/api/v1/pods?watch=1", "GET", "Accept: application/json", "Audit-Id: 7")
         )
         self.assertEqual(
             forward.head,

@@ -110,8 +110,8 @@ class ClusterGateway:
     provider: str = ""
     generation: str = ""
     unroutable: str = ""
-    labels: Mapping[str, str] = NO_LABELS
-    annotations: Mapping[str, str] = NO_LABELS
+    labels: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
+    annotations: Mapping[str, str] = field(default_factory=lambda: NO_LABELS)
     health: Health = Health()
     uid: str = ""
     resource_version: str = ""
