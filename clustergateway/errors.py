@@ -99,6 +99,12 @@ class Conflict(GatewayError):
     reason = "Conflict"
 
 
+class AlreadyExists(Conflict):
+    """There is an object of this name already."""
+
+    reason = "AlreadyExists"
+
+
 class Expired(GatewayError):
     """The resourceVersion or continue token is too old; list again."""
 

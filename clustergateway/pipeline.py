@@ -262,6 +262,7 @@ class Pipeline:
             address=claims.address,
             user_agent=head.user_agent.decode("latin-1"),
             audit_id=head.audit_id.decode("latin-1"),
+            proxied=True,
             verb=inner.verb,
             resource=inner.resource,
             subresource=inner.subresource,

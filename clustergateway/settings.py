@@ -73,7 +73,7 @@ class Settings:
     cert_dir: str = "apiserver.local.config/certificates"
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
-    tls_transport: str = "fast"
+    tls_transport: str = "merged"
     shutdown_grace: float = 30.0
     # standalone
     clusters_dir: str = ""
@@ -145,7 +145,7 @@ FLAGS = (
     Flag("cert-dir", "Folder for the certificates that the gateway makes itself."),
     Flag("tls-cert-file", "PEM file of the serving certificate, its chain behind it; re-read when it changes."),
     Flag("tls-private-key-file", "PEM file of the key that belongs to --tls-cert-file."),
-    Flag("tls-transport", "fast: the gateway's own TLS transport; twisted: Twisted's.", choices=("fast", "twisted")),
+    Flag("tls-transport", "merged: our own TLS transport; twisted: Twisted's.", choices=("merged", "twisted")),
     Flag("shutdown-grace", "Seconds that requests in flight get to finish after SIGTERM."),
     Flag("clusters-dir", "Standalone: folder of Secret manifests, one cluster each; re-read when files change."),
     Flag("clusters-kubeconfig", "Standalone: a kubeconfig; each of its contexts becomes a cluster."),

@@ -106,9 +106,7 @@ class PipelineTests(SynchronousTestCase):
         return forward
 
     def test_a_warm_request_is_decided_at_once(self) -> None:
-        forward = self.decide(
-            head(PREFIX + "/api/v1/pods?watch=1", "GET", "Accept: application/json", "Audit-Id: 7")
-        )
+        forward = self.decide(head(PREFIX + "/api/v1/pods?watch=1", "GET", "Accept: application/json", "Audit-Id: 7"))
         self.assertEqual(
             forward.head,
             b"GET /k8s/api/v1/pods?watch=1 HTTP/1.1\r\nAccept: application/json\r\nAudit-Id: 7\r\n"

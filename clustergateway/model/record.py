@@ -14,10 +14,13 @@ class Record:
 
     Times are seconds of the reactor's clock; C{-1.0} where the point was never reached.
 
+    @ivar proxied: whether it was for a cluster; else the gateway itself was asked.
     @ivar code: of the answer that the client saw; 0 if it went away before any.
     @ivar outcome: C{"complete"}, C{"refused"} (our own error answer), C{"client-gone"}, C{"upstream-gone"},
         C{"timeout"}, C{"shutdown"}, C{"panic"}.
     @ivar cause: the message of the error that ended it, C{""} for none.
+    @ivar group: API group of what is asked for (as C{version}, C{resource}... in the cluster, for a proxied request).
+    @ivar path: of a request that is about no resource, likewise; C{""} for one that is.
     """
 
     method: str
@@ -26,6 +29,7 @@ class Record:
     address: str = ""
     user_agent: str = ""
     audit_id: str = ""
+    proxied: bool = False
     identity: Identity = ANONYMOUS
     cluster: str = ""
     endpoint: str = ""
@@ -48,3 +52,6 @@ class Record:
     ended: float = -1.0
     bytes_in: int = 0
     bytes_out: int = 0
+    group: str = ""
+    version: str = ""
+    path: str = ""

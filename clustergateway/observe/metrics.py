@@ -49,6 +49,8 @@ class RequestMetrics(Collector):
         self._outcomes: dict[str, int] = {}
 
     def finished(self, record: Record) -> None:
+        if not record.proxied:
+            return
         key = (record.resource, record.verb, record.cluster, str(record.code))
         series = self._series.get(key)
         if series is None:

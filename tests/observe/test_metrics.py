@@ -12,7 +12,7 @@ from clustergateway.observe.metrics import SERIES, Gauges, RequestMetrics
 def record(resource: str = "pods", seconds: float = 0.01, code: int = 200, outcome: str = "complete") -> Record:
     return Record(
         "GET", "/x", 100.0, cluster="east", verb="list", resource=resource, code=code, outcome=outcome,
-        ended=100.0 + seconds, bytes_in=3, bytes_out=5,
+        ended=100.0 + seconds, bytes_in=3, bytes_out=5, proxied=True,
     )  # fmt: skip
 
 
@@ -46,6 +46,13 @@ class RequestMetricsTests(SynchronousTestCase):
         self.assertEqual(self.value("clustergateway_proxied_bytes_total", direction="in"), 3)
         self.assertEqual(self.value("clustergateway_proxied_bytes_total", direction="out"), 5)
         self.assertEqual(self.value("clustergateway_proxied_requests_by_outcome_total", outcome="client-gone"), 1)
+
+    def test_what_the_gateway_answers_itself_is_not_counted_as_proxied(self) -> None:
+        local = record()
+        local.proxied = False
+        self.metrics.finished(local)
+        total = self.value("ocm_proxy_proxied_requests_by_cluster_total", cluster="east", code="200")
+        self.assertIsNone(total)
 
     def test_a_client_that_invents_resources_cannot_fill_the_memory(self) -> None:
         for number in range(SERIES + 50):

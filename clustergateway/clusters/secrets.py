@@ -1,0 +1,181 @@
+"""Clusters from Secrets of the hosting cluster: from an informer's memory, or read for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from ..errors import ConfigurationError, HubUnavailable, NotFound, UnknownCluster
+from ..model.gateway import ClusterGateway
+from ..model.ocm import merge
+from ..model.secrets import broken_gateway, gateway_from_secret
+from .store import Listener, Listeners
+
+Object = Mapping[str, Any]
+
+
+class SecretDirectory:
+    """
+    A L{Directory<clustergateway.interfaces.Directory>} that an informer of Secrets feeds, and with Open Cluster
+    Management one of ManagedClusters too: then a Secret without a ManagedCluster of its name is no cluster.
+
+    A Secret that means to be a cluster and cannot be is listed with the reason, and not routed to: every replica says
+    the same of it, whatever it was before. The resource versions are the hub's.
+    """
+
+    _log = Logger()
+
+    def __init__(self, synced: Callable[[], bool], managed: bool = False) -> None:
+        """
+        @param synced: whether the informers have seen everything that was there when they began.
+        @param managed: whether ManagedClusters say which Secrets count.
+        """
+        self._synced = synced
+        self._managed = managed
+        self._secrets: dict[str, Object] = {}
+        self._clusters: dict[str, Object] = {}
+        self._gateways: dict[str, ClusterGateway] = {}
+        self._problems: dict[str, str] = {}
+        self._listeners = Listeners()
+
+    def get(self, name: str) -> ClusterGateway:
+        """@raise HubUnavailable: the informers have not seen everything yet, and not this one."""
+        gateway = self._gateways.get(name)
+        if gateway is not None:
+            return gateway
+        if not self._synced():
+            raise HubUnavailable("the clusters are not read from the hub yet", cluster=name, hop="hub", retry_after=1)
+        raise unknown(name)
+
+    def all(self) -> Iterator[ClusterGateway]:
+        return iter([self._gateways[name] for name in sorted(self._gateways)])
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._listeners.subscribe(listener)
+
+    def problems(self) -> Mapping[str, str]:
+        """Secrets that mean to be clusters and cannot be: name -> sentence."""
+        return MappingProxyType(dict(self._problems))
+
+    def secret_changed(self, secret: Object) -> None:
+        """The informer saw this Secret come or change."""
+        name = _name(secret)
+        self._secrets[name] = secret
+        self._derive(name)
+
+    def secret_deleted(self, secret: Object) -> None:
+        """The informer saw this Secret go; this is its last state."""
+        name = _name(secret)
+        if self._secrets.pop(name, None) is not None:
+            self._problems.pop(name, None)
+            self._set(name, None, _version(secret))
+
+    def managed_cluster_changed(self, cluster: Object) -> None:
+        """The informer saw this ManagedCluster come or change."""
+        name = _name(cluster)
+        self._clusters[name] = cluster
+        self._derive(name)
+
+    def managed_cluster_deleted(self, cluster: Object) -> None:
+        """The informer saw this ManagedCluster go; this is its last state."""
+        name = _name(cluster)
+        if self._clusters.pop(name, None) is not None:
+            self._set(name, None, _version(cluster))
+
+    def _derive(self, name: str) -> None:
+        secret, cluster = self._secrets.get(name), self._clusters.get(name)
+        if secret is None or (self._managed and cluster is None):
+            return
+        try:
+            gateway = read_secret(secret, cluster if self._managed else None)
+            self._problems.pop(name, None)
+        except ConfigurationError as error:
+            if self._problems.get(name) != error.message:
+                self._log.warn("Secret {name}: {problem}", name=name, problem=error.message)
+            self._problems[name] = error.message
+            gateway = broken_gateway(secret, error.message)
+        version = max(_version(secret), _version(cluster or {}), key=_number)
+        self._set(name, gateway, version)
+
+    def _set(self, name: str, gateway: ClusterGateway | None, version: str) -> None:
+        known = self._gateways.get(name)
+        if gateway is None:
+            if known is not None:
+                del self._gateways[name]
+                self._listeners.tell("DELETED", replace(known, resource_version=version))
+            return
+        gateway = replace(gateway, resource_version=version)
+        if gateway != known:
+            self._gateways[name] = gateway
+            self._listeners.tell("ADDED" if known is None else "MODIFIED", gateway)
+
+
+class SecretReader:
+    """
+    Clusters read from the hub each time (gate C{SecretCache=false}), for hubs where the gateway may get Secrets but not
+    list and watch them.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], Deferred[Object]],
+        managed: Callable[[str], Deferred[Object]] | None = None,
+    ) -> None:
+        """
+        @param read: gets the Secret of a name from the hub; its Deferred fails with L{NotFound} if there is none.
+        @param managed: likewise the ManagedCluster; C{None} without Open Cluster Management.
+        """
+        self._read = read
+        self._managed = managed
+
+    def find(self, name: str) -> Deferred[ClusterGateway]:
+        """
+        @return: fails with L{UnknownCluster}, or as reading fails.
+        """
+
+        async def found() -> ClusterGateway:
+            try:
+                secret = await self._read(name)
+                cluster = None if self._managed is None else await self._managed(name)
+            except NotFound:
+                raise unknown(name) from None
+            try:
+                gateway = read_secret(secret, cluster)
+            except ConfigurationError as error:
+                gateway = broken_gateway(secret, error.message)
+            if gateway is None:
+                raise unknown(name)
+            return gateway
+
+        return Deferred.fromCoroutine(found())
+
+
+def read_secret(secret: Object, cluster: Object | None) -> ClusterGateway | None:
+    """
+    @param cluster: the ManagedCluster of the same name, if it is to be merged in.
+    @return: C{None} if the Secret is no cluster.
+    @raise ConfigurationError: it means to be one, and cannot be.
+    """
+    return gateway_from_secret(secret) if cluster is None else merge(secret, cluster)
+
+
+def unknown(name: str) -> UnknownCluster:
+    """The error for a cluster that is not there, in the words of an apiserver."""
+    return UnknownCluster(f'clustergateways.cluster.core.oam.dev "{name}" not found', cluster=name)
+
+
+def _name(thing: Object) -> str:
+    return str(thing["metadata"]["name"])
+
+
+def _version(thing: Object) -> str:
+    return str((thing.get("metadata") or {}).get("resourceVersion", ""))
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0

@@ -1,1 +1,0 @@
-"""The wiring: the one place that knows every part."""

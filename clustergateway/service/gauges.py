@@ -1,0 +1,52 @@
+"""What the parts can tell when somebody scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..clusters.upstreams import Upstreams
+from ..credentials.source import Source
+from ..observe.metrics import Reading
+from ..transport.channel import GatewaySite
+from ..transport.endpoints.route import Routes
+from ..transport.pool import Pool
+from .sources import Sources
+
+
+def readings(
+    site: GatewaySite, upstreams: Upstreams[Pool], routes: Routes, sources: Sources, credentials: Source
+) -> Iterable[Reading]:
+    pools = list(upstreams)
+    clusters = list(sources.directory.all())
+    yield "clustergateway_client_connections", "Clients connected.", (), {(): float(site.connections)}
+    yield "clustergateway_clusters", "Clusters known.", (), {(): float(len(clusters))}
+    yield (
+        "clustergateway_upstream_connections",
+        "Connections to clusters, by what they do.",
+        ("cluster", "state"),
+        {
+            (name, state): float(count)
+            for name, pool in pools
+            for state, count in (("busy", pool.busy), ("idle", pool.idle))
+        },
+    )
+    yield (
+        "clustergateway_cluster_insecure",
+        "1 for a cluster whose certificate is not verified.",
+        ("cluster",),
+        {(cluster.name,): 1.0 for cluster in clusters if any(endpoint.insecure for endpoint in cluster.endpoints)},
+    )
+    expiries = ((cluster.name, credentials.expires(cluster)) for cluster in clusters)
+    yield (
+        "clustergateway_credential_expiry_timestamp_seconds",
+        "When a cluster's credential ends, seconds since the epoch.",
+        ("cluster",),
+        {(name,): at for name, at in expiries if at is not None},
+    )
+    if routes.konnectivity is not None:
+        yield (
+            "clustergateway_tunnels",
+            "Open konnectivity tunnels.",
+            (),
+            {(): float(routes.konnectivity.tunnels)},
+        )

@@ -1,0 +1,61 @@
+"""What a gateway in front of a hosting cluster and one of its own differ in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+    from ..interfaces import Authenticator, Authorizer, Directory, ProxyAuthorizer
+    from ..model.gateway import ClusterGateway, Health
+
+
+class Sources(Protocol):
+    """
+    Where clusters, identities and permissions come from.
+
+    @ivar exec_allowed_by_default: whether a cluster's exec plugin may be any command, as long as nobody says otherwise.
+    """
+
+    @property
+    def exec_allowed_by_default(self) -> bool: ...
+
+    @property
+    def directory(self) -> Directory: ...
+
+    @property
+    def authenticator(self) -> Authenticator: ...
+
+    @property
+    def authorizer(self) -> Authorizer: ...
+
+    @property
+    def proxy_authorizer(self) -> ProxyAuthorizer: ...
+
+    def start(self) -> Deferred[None]:
+        """
+        @return: fires once the other attributes can be used; fails with L{ConfigurationError} if they never can.
+        """
+        ...
+
+    def stop(self) -> None: ...
+
+    def client_ca(self) -> bytes:
+        """PEM bundle of every CA whose client certificates mean something. Asked for each connection."""
+        ...
+
+    def serving(self, server: str, trust: bytes) -> None:
+        """Told once at which URL the gateway is reached, and by which PEM bundle it is verified."""
+        ...
+
+    def problems(self) -> Mapping[str, str]:
+        """What cannot be used at the moment, and keeps nothing else from working: place -> sentence."""
+        ...
+
+    def unready(self) -> Iterable[str]:
+        """Why no request can be served; nothing if they can."""
+        ...
+
+    def write(self, name: str, health: Health, resource_version: str) -> Deferred[ClusterGateway]: ...

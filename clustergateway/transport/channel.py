@@ -1,0 +1,384 @@
+"""
+The HTTP side that clients see: Twisted Web's channel and site with our own reading in front. The only file that knows
+how they work inside.
+
+Every head is read by our parser, and no request reaches Twisted Web that it does not accept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IReactorTime,
+)
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http, server
+from twisted.web.resource import IResource
+from zope.interface import implementer
+
+from ..errors import GatewayError, PayloadTooLarge
+from ..model import http1
+from ..model.headers import FieldTable
+from ..model.http1 import RequestHead
+from ..model.identity import Claims
+from ..model.record import Record
+from ..model.status import status_bytes, status_headers
+from ..settings import Limits
+from .inbound import Inbound
+
+if TYPE_CHECKING:
+    from ..interfaces import Observer, Proxy
+
+_log = Logger()
+_SWEEP = 1.0
+
+
+class Gateway:
+    """
+    What all connections of one site share.
+
+    @ivar closing: whether connections end after their present request.
+    @ivar seconds: the clock.
+    """
+
+    def __init__(
+        self, proxy: Proxy, observer: Observer, limits: Limits, seconds: Callable[[], float], table: FieldTable
+    ) -> None:
+        self.proxy = proxy
+        self.limits = limits
+        self.table = table
+        self.seconds = seconds
+        self.closing = False
+        self._observer = observer
+
+    def observe(self, record: Record) -> None:
+        """A request is over. An observer that fails harms nobody."""
+        try:
+            self._observer.finished(record)
+        except Exception:
+            _log.failure("an observer failed")
+
+
+class GatewayRequest(server.Request):
+    """
+    A request for a resource that is not proxied.
+
+    @ivar claims: what its client shows for its identity.
+    @ivar record: shown to the observers when it is over; who knows more fills it in.
+    """
+
+    claims: Claims = Claims()
+    record: Record | None = None
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """A resource raised: one of our errors is an answer, anything else is a fault of ours."""
+        error = reason.value
+        if not isinstance(error, GatewayError):
+            _log.failure("a resource failed", reason)
+            error = GatewayError("the gateway failed; its log says how")
+            if self.record is not None:
+                self.record.outcome = "panic"
+        if self._disconnected:
+            return reason
+        if self.startedWriting:
+            cast("GatewayChannel", self.channel).inbound.abort()
+            return reason
+        body = status_bytes(error)
+        self.setResponseCode(error.code)
+        for name, value in status_headers(error):
+            self.setHeader(name, value)
+        self.setHeader(b"Content-Length", b"%d" % len(body))
+        if self.method != b"HEAD":
+            self.write(body)
+        self.finish()
+        return reason
+
+
+class _Local:
+    """A request that Twisted Web serves, once its whole body is there."""
+
+    def __init__(self, channel: GatewayChannel, inbound: Inbound, head: RequestHead, claims: Claims) -> None:
+        self._channel = channel
+        self._inbound = inbound
+        self._head = head
+        self._body: list[bytes] = []
+        self._size = 0
+        self._over = False
+        self._served = False
+        self.claims = claims
+        self.request_done = False
+        gateway = inbound.gateway
+        self.record = Record(
+            head.method.decode("ascii"),
+            head.target.decode("ascii"),
+            gateway.seconds(),
+            claims.address,
+            head.user_agent.decode("latin-1"),
+            head.audit_id.decode("latin-1"),
+        )
+
+    def decide(self) -> None:
+        limit = self._inbound.gateway.limits.body
+        if (self._head.content_length or 0) > limit:
+            self.client_malformed(PayloadTooLarge(f"the request body is larger than {limit} bytes"))
+            return
+        if self._head.expect_continue and self._head.has_body:
+            self._inbound.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._inbound.admitted()
+
+    def launch(self) -> None:
+        if self.request_done and not self._served:
+            self._served = True
+            self._channel.serve(self._wire(), self)
+
+    def body(self, data: bytes, payload: bytes) -> None:
+        self._size += len(payload)
+        limit = self._inbound.gateway.limits.body
+        if self._size > limit:
+            self.client_malformed(PayloadTooLarge(f"the request body is larger than {limit} bytes"))
+            return
+        self._body.append(payload)
+
+    def body_done(self) -> None:
+        self.request_done = True
+        self.launch()
+
+    def _wire(self) -> bytes:
+        """The request once more, in a form that cannot be misunderstood."""
+        head = self._head
+        body = b"".join(self._body)
+        lines = [b"%s %s %s" % (head.method, head.target, head.version), b"Host: " + head.host]
+        lines += [line for line in head.lines if not line.lower().startswith(_REFRAMED)]
+        lines += [b"%s: %s" % field for field in head.identity]
+        if not head.keep_alive or self._inbound.gateway.closing:
+            lines.append(b"Connection: close")
+        if head.has_body:
+            lines.append(b"Content-Length: %d" % len(body))
+        self.record.bytes_in = len(body)
+        return b"\r\n".join([*lines, b"", body])
+
+    def served(self, request: GatewayRequest, keep: bool) -> None:
+        """Twisted Web has written its answer."""
+        self.record.code = request.code
+        self.record.bytes_out = request.sentLength
+        self._finish("complete" if request.code < 400 else "refused")
+        self._inbound.finished(keep, request_done=True)
+
+    def client_malformed(self, error: GatewayError) -> None:
+        if self._over:
+            return
+        self.record.code = error.code
+        self.record.cause = error.message
+        self._inbound.write_error(error, self._head, keep=False)
+        self._finish("refused")
+        self._inbound.finished(keep=False, request_done=False)
+
+    def client_gone(self) -> None:
+        self._finish("shutdown" if self._inbound.gateway.closing else "client-gone")
+
+    def _finish(self, outcome: str) -> None:
+        if not self._over:
+            self._over = True
+            self.record.outcome = self.record.outcome or outcome
+            self.record.ended = self._inbound.gateway.seconds()
+            self._inbound.gateway.observe(self.record)
+
+    def client_ended(self) -> None:
+        self._inbound.abort()
+
+    def client_slow(self) -> None:
+        self._channel.web_slow()
+
+    def client_ready(self) -> None:
+        self._channel.web_ready()
+
+    def check(self, now: float) -> None:
+        """A resource may take as long as it likes."""
+
+
+_REFRAMED = (b"content-length:", b"transfer-encoding:", b"expect:", b"connection:", b"upgrade:")
+
+
+@implementer(IHandshakeListener, IHalfCloseableProtocol)
+class GatewayChannel(http.HTTPChannel):
+    """
+    @ivar inbound: reads this connection.
+    """
+
+    inbound: Inbound
+    site: GatewaySite
+    _local: _Local | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        limits = self.site.gateway.limits
+        self.MAX_LENGTH = self.totalHeadersSize = limits.head + limits.target
+        self.maxHeaders = limits.fields + 4
+        self.inbound = Inbound(self, self.site.gateway, self.transport)
+        self.site.connected(self)
+
+    def handshakeCompleted(self) -> None:
+        self.inbound.established()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.inbound.received(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.inbound.lost()
+        self.site.disconnected(self)
+        super().connectionLost(reason)
+
+    def readConnectionLost(self) -> None:
+        self.inbound.ended()
+
+    def writeConnectionLost(self) -> None:
+        pass
+
+    # As the transport's producer.
+
+    def pauseProducing(self) -> None:
+        self.inbound.client_slow()
+
+    def resumeProducing(self) -> None:
+        self.inbound.client_ready()
+
+    def web_slow(self) -> None:
+        """The socket is full while Twisted Web serves a request."""
+        super().pauseProducing()
+
+    def web_ready(self) -> None:
+        """It is not any more."""
+        super().resumeProducing()
+
+    # Requests for Twisted Web.
+
+    def local(self, inbound: Inbound, head: RequestHead, claims: Claims) -> _Local:
+        """A request that is not proxied begins."""
+        return _Local(self, inbound, head, claims)
+
+    def serve(self, wire: bytes, local: _Local) -> None:
+        """
+        @param wire: exactly one request.
+        """
+        self._local = local
+        super().dataReceived(wire)
+
+    def prepare(self, request: GatewayRequest) -> None:
+        """A request object was made: tell it who asks."""
+        if self._local is not None:
+            request.claims = self._local.claims
+            request.record = self._local.record
+
+    def claims_for(self, request: GatewayRequest) -> Claims:
+        """What the client of this request shows for its identity."""
+        return request.claims
+
+    def requestDone(self, request: Any) -> None:
+        local, self._local = self._local, None
+        super().requestDone(request)
+        if local is not None:
+            local.served(request, bool(self.persistent) and not self.site.gateway.closing)
+
+
+class GatewaySite(server.Site):
+    """
+    A site whose proxied requests never become L{IRequest}s.
+
+    @ivar gateway: what its connections share.
+    """
+
+    protocol = GatewayChannel  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(
+        self,
+        resource: IResource,
+        proxy: Proxy,
+        observer: Observer,
+        limits: Limits,
+        clock: IReactorTime,
+        table: FieldTable = http1.TABLE,
+    ) -> None:
+        """
+        @param resource: root of what is not proxied.
+        @param table: knows which header fields carry identity.
+        """
+        super().__init__(resource, self._request, reactor=clock, timeout=None)
+        self.gateway = Gateway(proxy, observer, limits, clock.seconds, table)
+        self._clock = clock
+        self._connections: set[GatewayChannel] = set()
+        self._sweeping: IDelayedCall | None = None
+        self._all_gone: list[Deferred[None]] = []
+
+    @staticmethod
+    def _request(channel: GatewayChannel, *args: Any, **kwargs: Any) -> GatewayRequest:
+        request = GatewayRequest(channel, *args, **kwargs)
+        channel.prepare(request)
+        return request
+
+    def log(self, request: Any) -> None:
+        """Observers tell of requests; there is no access log besides."""
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        if len(self._connections) >= self.gateway.limits.connections or self.gateway.closing:
+            return None
+        return super().buildProtocol(addr)
+
+    def connected(self, channel: GatewayChannel) -> None:
+        """A client is there."""
+        self._connections.add(channel)
+        if self._sweeping is None:
+            self._sweeping = self._clock.callLater(_SWEEP, self._sweep)
+
+    def disconnected(self, channel: GatewayChannel) -> None:
+        """A client is gone."""
+        self._connections.discard(channel)
+        if not self._connections:
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+                self._sweeping = None
+            gone, self._all_gone = self._all_gone, []
+            for waiting in gone:
+                waiting.callback(None)
+
+    def _sweep(self) -> None:
+        """Every deadline of every connection, looked at once a second: cheaper than a timer for each."""
+        self._sweeping = self._clock.callLater(_SWEEP, self._sweep)
+        now = self._clock.seconds()
+        for channel in list(self._connections):
+            channel.inbound.check(now)
+
+    def begin_shutdown(self) -> Deferred[None]:
+        """
+        Close idle connections now, and each busy one when its request is over.
+
+        @return: fires when all are closed.
+        """
+        self.gateway.closing = True
+        for channel in list(self._connections):
+            channel.inbound.end_when_idle()
+        gone: Deferred[None] = Deferred()
+        if self._connections:
+            self._all_gone.append(gone)
+        else:
+            gone.callback(None)
+        return gone
+
+    def abort(self) -> None:
+        """Cut all connections that are still there."""
+        for channel in list(self._connections):
+            channel.inbound.abort()

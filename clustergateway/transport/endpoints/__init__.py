@@ -1,0 +1,1 @@
+"""The routes to a cluster. Each is an L{twisted.internet.interfaces.IStreamClientEndpoint}."""

@@ -1,0 +1,444 @@
+"""
+TLS merged into a TCP connection: stdlib C{ssl} over two memory BIOs, on the reactor's own events.
+
+Stock Twisted TLS is a protocol between the TCP transport and the application: each read and write passes through its
+buffers and through the reactor again. Here decrypted bytes go straight to the protocol, and encrypted bytes are sent at
+once; the reactor is asked for a writable event only when the socket is full. That halves the CPU of a small request.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from twisted.internet import main
+from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableDescriptor,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IProducer,
+    IProtocol,
+    IPushProducer,
+    IReadWriteDescriptor,
+    ISSLTransport,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from OpenSSL.crypto import X509
+    from twisted.internet.address import IPv4Address, IPv6Address
+
+RECORD = 16384
+"""Most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
+
+# Reading fills this one buffer for all connections: it is empty again before the reactor turns to the next.
+_BUFFER = bytearray(1 << 18)
+_VIEW = memoryview(_BUFFER)
+
+
+class TlsError(ConnectionLost):
+    """
+    A connection ended because of TLS.
+
+    @ivar cause: what the C{ssl} module said.
+    """
+
+    def __init__(self, cause: ssl.SSLError) -> None:
+        super().__init__(cause.reason or "TLS failed")
+        self.cause = cause
+
+
+class _Nobody(Protocol):
+    """Stands where a connection's protocol was before the connection was taken over."""
+
+
+_NOBODY = _Nobody()
+
+
+@implementer(IConsumer, IPushProducer, IReadWriteDescriptor, IHalfCloseableDescriptor, ISSLTransport, ITCPTransport)
+class TlsTransport:
+    """
+    Takes over a connected TCP transport: its socket, its place in the reactor. The TCP transport keeps what it knows
+    (addresses, its connector) and closes the socket in the end.
+
+    @ivar negotiated: the ALPN protocol agreed on, C{None} for none.
+    """
+
+    __slots__ = (
+        "_base",
+        "_decrypt",
+        "_early",
+        "_encrypt",
+        "_established",
+        "_high_water",
+        "_incoming",
+        "_object",
+        "_on_ready",
+        "_outgoing",
+        "_paused",
+        "_producer",
+        "_protocol",
+        "_queue",
+        "_reactor",
+        "_socket",
+        "_write_closed",
+        "connected",
+        "disconnected",
+        "disconnecting",
+        "fileno",
+    )
+
+    def __init__(
+        self,
+        base: Connection,
+        tls: ssl.SSLObject,
+        bios: tuple[ssl.MemoryBIO, ssl.MemoryBIO],
+        protocol: IProtocol,
+        *,
+        high_water: int = 65536,
+        on_ready: Callable[[ssl.SSLError | None], None] | None = None,
+    ) -> None:
+        """
+        @param tls: made from C{bios} (incoming, outgoing) and not used yet.
+        @param on_ready: called when the handshake is over, with the error if it failed.
+        """
+        self._base = base
+        self._reactor = cast("Any", base.reactor)
+        self._socket = base.socket
+        self.fileno: Callable[[], int] = base.socket.fileno
+        self._object = tls
+        self._decrypt = tls.read
+        self._encrypt = tls.write
+        self._incoming, self._outgoing = bios
+        self._protocol = protocol
+        self._high_water = high_water
+        self._on_ready = on_ready
+        self._established = False
+        self._early: list[bytes] = []
+        self._queue = b""
+        self._producer: IPushProducer | None = None
+        self._paused = False
+        self._write_closed = False
+        self.connected = True
+        self.disconnected = False
+        self.disconnecting = False
+
+    def begin(self, received: bytes = b"") -> None:
+        """
+        Start the handshake.
+
+        @param received: bytes that came in behind what the connection was used for before.
+        """
+        base = self._base
+        base.stopReading()
+        base.stopWriting()
+        base.protocol = _NOBODY
+        base.setTcpNoDelay(True)
+        self._queue = base.dataBuffer[base.offset :] + b"".join(base._tempDataBuffer)
+        self._incoming.write(received)
+        self._reactor.addReader(self)
+        if self._queue:
+            self._reactor.addWriter(self)
+        why = self._handshake()
+        if why is not None:
+            self._reactor.callLater(0, self.connectionLost, Failure(why))
+
+    # What the reactor calls.
+
+    def doRead(self) -> Exception | None:  # type: ignore[override]
+        # Like every transport of Twisted, whatever the interface says, this returns an exception.
+        try:
+            size = self._socket.recv_into(_BUFFER)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if not size:
+            # The end of the connection without close_notify may be an attacker's (RFC 8446 section 6.1).
+            return main.CONNECTION_DONE if self._write_closed else main.CONNECTION_LOST
+        incoming = self._incoming
+        incoming.write(_VIEW[:size])
+        if not self._established:
+            why = self._handshake()
+            if why is not None or not self._established:
+                return why
+        return self._deliver(incoming)
+
+    def _deliver(self, incoming: ssl.MemoryBIO) -> Exception | None:
+        """Decrypt all that came, and hand it to the protocol in one piece."""
+        decrypt = self._decrypt
+        why: Exception | None = None
+        try:
+            data = decrypt(RECORD)
+            if incoming.pending and data:
+                parts = [data]
+                try:
+                    while incoming.pending:
+                        data = decrypt(RECORD)
+                        if not data:
+                            why = main.CONNECTION_DONE
+                            break
+                        parts.append(data)
+                except ssl.SSLWantReadError:
+                    pass
+                except ssl.SSLError as error:
+                    why = TlsError(error)
+                data = b"".join(parts)
+            elif not data:
+                why = main.CONNECTION_DONE
+        except ssl.SSLWantReadError:
+            data = b""
+        except ssl.SSLError as error:
+            data = b""
+            why = TlsError(error)
+        if data:
+            self._protocol.dataReceived(data)
+        if self._outgoing.pending and self.connected:
+            self._send(self._outgoing.read())
+        return why if why is None else self._read_ended(why)
+
+    def _read_ended(self, why: Exception) -> Exception | None:
+        if not self.connected or (self.disconnecting and why is main.CONNECTION_DONE):
+            return None  # it is being aborted, or closed when the queue is empty
+        if why is not main.CONNECTION_DONE:
+            return why
+        half = IHalfCloseableProtocol(self._protocol, None)
+        if half is None or self._write_closed:
+            return why
+        self._reactor.removeReader(self)
+        half.readConnectionLost()
+        return None
+
+    def doWrite(self) -> Exception | None:  # type: ignore[override]
+        queue = self._queue
+        try:
+            sent = self._socket.send(queue)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return main.CONNECTION_LOST
+        if sent < len(queue):
+            self._queue = queue[sent:]
+            return None
+        self._queue = b""
+        self._reactor.removeWriter(self)
+        if self._paused:
+            self._paused = False
+            if self._producer is not None:
+                self._producer.resumeProducing()
+        if self.disconnecting and not self._queue:
+            return main.CONNECTION_DONE
+        return None
+
+    def connectionLost(self, reason: Failure) -> None:
+        if self.disconnected:
+            return
+        self.disconnected = True
+        self.connected = False
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
+        self._producer = None
+        self._queue = b""
+        self._early.clear()
+        self._base.connectionLost(reason)
+        self._ready(ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the connection was closed during the handshake"))
+        if self._established or self._object.server_side:
+            self._protocol.connectionLost(reason)
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        self.connectionLost(reason)
+
+    def writeConnectionLost(self, reason: Failure) -> None:
+        self.connectionLost(reason)
+
+    def logPrefix(self) -> str:
+        return type(self._protocol).__name__
+
+    # The handshake.
+
+    def _handshake(self) -> Exception | None:
+        try:
+            self._object.do_handshake()
+        except ssl.SSLWantReadError:
+            self._send(self._outgoing.read())
+            return None
+        except ssl.SSLError as error:
+            # An alert that tells the other side why.
+            self._send(self._outgoing.read())
+            self._ready(error)
+            return TlsError(error)
+        self._established = True
+        self._send(self._outgoing.read())
+        if IHandshakeListener.providedBy(self._protocol):
+            cast("IHandshakeListener", self._protocol).handshakeCompleted()
+        self._ready(None)
+        early, self._early = self._early, []
+        for data in early:
+            self.write(data)
+        return None
+
+    def _ready(self, error: ssl.SSLError | None) -> None:
+        on_ready, self._on_ready = self._on_ready, None
+        if on_ready is not None:
+            on_ready(error)
+
+    # Writing.
+
+    def write(self, data: bytes) -> None:
+        size = len(data)
+        if not size or self._write_closed or not self.connected:
+            return
+        if not self._established:
+            self._early.append(data)
+            return
+        try:
+            if size <= RECORD:
+                self._encrypt(data)
+            else:
+                view = memoryview(data)
+                for start in range(0, size, RECORD):
+                    self._encrypt(view[start : start + RECORD])
+        except ssl.SSLError:
+            self.abortConnection()
+            return
+        self._send(self._outgoing.read())
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def _send(self, encrypted: bytes) -> None:
+        if self._queue:
+            self._queue += encrypted
+        elif encrypted:
+            try:
+                sent = self._socket.send(encrypted)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                # The reactor will find out and say so; not from inside write().
+                sent = 0
+            if sent == len(encrypted):
+                return
+            self._queue = encrypted[sent:]
+            self._reactor.addWriter(self)
+        if self._producer is not None and not self._paused and len(self._queue) > self._high_water:
+            self._paused = True
+            self._producer.pauseProducing()
+
+    def loseConnection(self) -> None:
+        if self.disconnecting or not self.connected:
+            return
+        if not self._established:
+            self.abortConnection()
+            return
+        self._close_notify()
+        self.disconnecting = True
+        self._reactor.removeReader(self)
+        if not self._queue:
+            self._reactor.callLater(0, self.connectionLost, Failure(main.CONNECTION_DONE))
+
+    def loseWriteConnection(self) -> None:
+        """Send close_notify, and go on reading (RFC 8446 section 6.1)."""
+        if self._established and not self.disconnecting and self.connected:
+            self._close_notify()
+
+    def _close_notify(self) -> None:
+        if self._write_closed:
+            return
+        self._write_closed = True
+        try:
+            self._object.unwrap()
+        except (ssl.SSLError, ValueError):
+            # Nearly always "want read": the other side has not closed yet.
+            pass
+        self._send(self._outgoing.read())
+
+    def abortConnection(self) -> None:
+        """Close with a TCP reset, so that the other side cannot take it for an orderly end."""
+        if not self.connected:
+            return
+        self.connected = False
+        self.disconnecting = True
+        self._reactor.removeReader(self)
+        self._reactor.removeWriter(self)
+        self._reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+
+    # As consumer and producer.
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
+        if not streaming:
+            raise ValueError("only push producers write to this transport")
+        if self._producer is not None:
+            raise RuntimeError("a producer is registered already")
+        if self.disconnected:
+            producer.stopProducing()
+        else:
+            self._producer = cast("IPushProducer", producer)
+            self._paused = False
+
+    def unregisterProducer(self) -> None:
+        self._producer = None
+
+    def pauseProducing(self) -> None:
+        self._reactor.removeReader(self)
+
+    def resumeProducing(self) -> None:
+        if self.connected and not self.disconnecting:
+            self._reactor.addReader(self)
+
+    def stopProducing(self) -> None:
+        self.loseConnection()
+
+    # What is known about the connection.
+
+    def certificates(self) -> tuple[bytes | None, tuple[bytes, ...]]:
+        """
+        @return: the verified certificate of the other side in DER, C{None} if it showed none, and those it sent behind.
+        """
+        leaf = self._object.getpeercert(True)
+        if leaf is None:
+            return None, ()
+        raw: Any = self._object if hasattr(self._object, "get_unverified_chain") else self._object._sslobj  # type: ignore[attr-defined]
+        chain = raw.get_unverified_chain() or ()
+        sent = [link if isinstance(link, bytes) else ssl.PEM_cert_to_DER_cert(link.public_bytes()) for link in chain]
+        return leaf, tuple(link for link in sent if link != leaf)
+
+    @property
+    def negotiated(self) -> str | None:
+        return self._object.selected_alpn_protocol()
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What a later connection to the same endpoint can resume."""
+        return self._object.session
+
+    def getPeerCertificate(self) -> X509 | None:
+        from OpenSSL.crypto import FILETYPE_ASN1, load_certificate
+
+        leaf, _ = self.certificates()
+        return None if leaf is None else load_certificate(FILETYPE_ASN1, leaf)
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        return cast("IPv4Address | IPv6Address", self._base.getPeer())
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        return cast("IPv4Address | IPv6Address", self._base.getHost())
+
+    def getTcpNoDelay(self) -> bool:
+        return self._base.getTcpNoDelay()
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self._base.setTcpNoDelay(enabled)
+
+    def getTcpKeepAlive(self) -> bool:
+        return self._base.getTcpKeepAlive()
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self._base.setTcpKeepAlive(enabled)

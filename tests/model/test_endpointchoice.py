@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from clustergateway.model.endpointchoice import EndpointChoice, Patience
+
+
+class EndpointChoiceTests(SynchronousTestCase):
+    """Time is what the tests say."""
+
+    def setUp(self) -> None:
+        self.choice: EndpointChoice[str] = EndpointChoice(Patience(first=1, most=8))
+
+    def order(self, now: float) -> str:
+        return "".join(self.choice.order("abc", now))
+
+    def test_preference_while_nothing_is_known(self) -> None:
+        self.assertEqual("abc", self.order(0))
+
+    def test_what_failed_comes_last(self) -> None:
+        self.choice.failed("a", 0)
+        self.assertEqual("bca", self.order(0.9))
+
+    def test_and_is_tried_again_in_its_place(self) -> None:
+        self.choice.failed("a", 0)
+        self.assertEqual("abc", self.order(1))
+
+    def test_but_by_one_at_a_time(self) -> None:
+        self.choice.failed("a", 0)
+        self.choice.trying("a", 1)
+        self.assertEqual("bca", self.order(1))
+        self.assertEqual("abc", self.order(2))
+
+    def test_trying_what_works_changes_nothing(self) -> None:
+        self.choice.trying("a", 0)
+        self.choice.succeeded("a", 0.1)
+        self.choice.trying("a", 1)
+        self.assertEqual("abc", self.order(1))
+
+    def test_recovered(self) -> None:
+        self.choice.failed("a", 0)
+        self.choice.succeeded("a", 0.1)
+        self.assertEqual("abc", self.order(0))
+
+    def test_each_failure_doubles_the_wait(self) -> None:
+        waits = []
+        for _ in range(6):
+            self.choice.failed("a", 0)
+            waits.append(self.choice.avoided("a", 0))
+        self.assertEqual([1, 2, 4, 8, 8, 8], waits)
+
+    def test_a_thousand_failures(self) -> None:
+        for _ in range(1000):
+            self.choice.failed("a", 0)
+        self.assertEqual(8, self.choice.avoided("a", 0))
+
+    def test_all_failed_the_one_due_soonest_is_first(self) -> None:
+        for key, now in (("b", 0), ("c", 0.1), ("a", 0.2)):
+            self.choice.failed(key, now)
+        self.assertEqual("bca", self.order(0.5))
+
+    def test_stagger(self) -> None:
+        self.assertEqual(0.25, self.choice.stagger("a"))
+        self.choice.succeeded("a", 0.2)
+        self.assertEqual(0.4, self.choice.stagger("a"))
+        self.choice.succeeded("b", 5)
+        self.assertEqual(0.75, self.choice.stagger("b"))
+
+    def test_what_is_usual_follows_slowly(self) -> None:
+        self.choice.succeeded("a", 0.2)
+        self.choice.succeeded("a", 0.4)
+        self.assertAlmostEqual(0.5, self.choice.stagger("a"))
+
+    def test_forgetting(self) -> None:
+        self.choice.failed("a", 0)
+        self.choice.failed("b", 0)
+        self.choice.keep("bc")
+        self.assertEqual("acb", self.order(0))

@@ -1,0 +1,121 @@
+"""Tests for L{clustergateway.model.ocm}."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from clustergateway.errors import ConfigurationError
+from clustergateway.model.gateway import ClusterGateway, Endpoint, Health
+from clustergateway.model.ocm import health, merge
+
+from .pki import authority
+
+CA = authority().certificate
+OTHER_CA = authority("another").certificate
+
+
+def secret(endpoint_type: str = "Const", **data: str) -> dict[str, Any]:
+    labels = {
+        "cluster.core.oam.dev/cluster-credential-type": "ServiceAccountToken",
+        "cluster.core.oam.dev/cluster-endpoint-type": endpoint_type,
+    }
+    plain = {"token": "hunter2", "ca.crt": OTHER_CA.decode(), **data}
+    return {"kind": "Secret", "metadata": {"name": "east", "labels": labels}, "stringData": plain}
+
+
+def cluster(*urls: str, ca: bytes = CA, available: str = "True", accepted: bool = True) -> dict[str, Any]:
+    configs = [{"url": url, "caBundle": base64.b64encode(ca).decode()} for url in urls]
+    return {
+        "metadata": {"name": "east"},
+        "spec": {"managedClusterClientConfigs": configs, "hubAcceptsClient": accepted},
+        "status": {"conditions": [{"type": "ManagedClusterConditionAvailable", "status": available}]},
+    }
+
+
+def merged(manifest: dict[str, Any], managed: dict[str, Any]) -> ClusterGateway:
+    gateway = merge(manifest, managed)
+    assert gateway is not None
+    return gateway
+
+
+class MergeTests(SynchronousTestCase):
+    def test_no_gateway(self) -> None:
+        self.assertIsNone(merge({"metadata": {"name": "east"}}, cluster()))
+
+    def test_all_urls_before_the_secrets_own(self) -> None:
+        gateway = merged(secret(endpoint="https://c.example"), cluster("https://a.example:6443", "https://b.example"))
+        self.assertEqual(
+            gateway.endpoints,
+            (
+                Endpoint("a.example", 6443, ca=CA),
+                Endpoint("b.example", 443, ca=CA),
+                Endpoint("c.example", 443, ca=OTHER_CA),
+            ),
+        )
+        self.assertEqual(gateway.unroutable, "")
+
+    def test_the_same_address_once(self) -> None:
+        gateway = merged(secret(endpoint="https://a.example"), cluster("https://a.example"))
+        self.assertEqual(gateway.endpoints, (Endpoint("a.example", 443, ca=CA),))
+
+    def test_the_secrets_ca_and_proxy_serve_the_managed_clusters_urls(self) -> None:
+        manifest = secret(**{"proxy-url": "http://proxy:3128"})
+        gateway = merged(manifest, cluster("https://a.example", ca=b""))
+        self.assertEqual(gateway.endpoints, (Endpoint("a.example", 443, ca=OTHER_CA, proxy_url="http://proxy:3128"),))
+
+    def test_without_any_ca_the_systems(self) -> None:
+        manifest = secret()
+        del manifest["stringData"]["ca.crt"]
+        endpoint = merged(manifest, cluster("https://a.example", ca=b"")).endpoints[0]
+        self.assertEqual((endpoint.ca, endpoint.insecure), (None, False))
+
+    def test_konnectivity_alone(self) -> None:
+        gateway = merged(secret("ClusterProxy"), cluster("https://a.example"))
+        self.assertEqual([endpoint.via_cluster_proxy for endpoint in gateway.endpoints], [True])
+
+    def test_no_endpoint_at_all(self) -> None:
+        gateway = merged(secret(), cluster())
+        self.assertEqual(gateway.unroutable, "neither the ManagedCluster nor the Secret has an endpoint")
+
+    def test_not_routed(self) -> None:
+        managed = cluster("https://a.example", accepted=False)
+        self.assertEqual(merged(secret(), managed).unroutable, "the hub has not accepted the ManagedCluster")
+        managed["metadata"]["deletionTimestamp"] = "2024-01-02T03:04:05Z"
+        self.assertEqual(merged(secret(), managed).unroutable, "the ManagedCluster is being deleted")
+
+    def test_generation_follows_the_managed_cluster(self) -> None:
+        first = merged(secret(), cluster("https://a.example"))
+        self.assertNotEqual(first.generation, merged(secret(), cluster("https://b.example")).generation)
+        self.assertEqual(first.generation, merged(secret(), cluster("https://a.example", available="False")).generation)
+
+    def test_broken(self) -> None:
+        managed = cluster("http://hunter2.example")
+        error = self.assertRaises(ConfigurationError, merge, secret(), managed)
+        self.assertIn("managedClusterClientConfigs[].url", error.message)
+        managed = cluster("https://a.example", ca=b"hunter2")
+        error = self.assertRaises(ConfigurationError, merge, secret(), managed)
+        self.assertIn("caBundle", error.message)
+        for configs in ([7], [{"url": 7}], [{"url": "https://a", "caBundle": "%"}]):
+            managed["spec"]["managedClusterClientConfigs"] = configs
+            self.assertRaises(ConfigurationError, merge, secret(), managed)
+
+
+class HealthTests(SynchronousTestCase):
+    def test_merged(self) -> None:
+        bad = Health(False, "CertificateMismatch")
+        lost = Health(False, "Unknown: ManagedClusterConditionAvailable is Unknown")
+        for own, available, expected in (
+            (Health(), "True", Health(True)),
+            (Health(True), "True", Health(True)),
+            (bad, "True", bad),
+            (bad, "Unknown", bad),
+            (Health(), "Unknown", lost),
+            (Health(True), "Unknown", lost),
+        ):
+            self.assertEqual(health(own, cluster(available=available)), expected)
+
+    def test_no_condition(self) -> None:
+        self.assertEqual(health(Health(True), {"status": {"conditions": "x"}}), Health(True))
