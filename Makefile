@@ -12,7 +12,7 @@ $(VENV)/.ready: setup.cfg pyproject.toml
 	touch $@
 
 run: $(VENV)/.ready
-	$(BIN)/clustergateway sandbox
+	$(BIN)/python -m clustergateway.sandbox
 
 test: $(VENV)/.ready
 	$(BIN)/python -m twisted.trial --temp-directory .trial tests

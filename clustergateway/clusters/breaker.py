@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import ceil
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
-from ..errors import ClusterUnavailable, GatewayError
+from ..errors import ClusterUnavailable, GatewayError, UpstreamTimeout
 from ..model.breaker import Breaker, State
 from ..model.gateway import ClusterGateway
+from ..transport.failures import connect_error
 
 
 @dataclass(slots=True)
@@ -43,7 +47,8 @@ class Breakers:
 
     def check(self, cluster: ClusterGateway) -> None:
         """
-        To be called before a connection is opened, which is then reported by C{succeeded} or C{failed}.
+        To be called before a connection is opened, which is then reported by C{succeeded}, C{failed} or
+        C{abandoned}.
 
         @raise ClusterUnavailable: it is of no use now; the error says why, and in how many seconds it may be.
         """
@@ -74,6 +79,22 @@ class Breakers:
         known.breaker.failed(now, self._chance())
         known.failed, known.error = now, error
 
+    def abandoned(self, cluster: ClusterGateway) -> None:
+        """Connecting was given up before it showed anything."""
+        known = self.experience(cluster)
+        if known is not None:
+            known.breaker.abandoned(self._clock.seconds())
+
+    def guard(self, cluster: ClusterGateway, endpoint: IStreamClientEndpoint, patience: float) -> GuardedEndpoint:
+        """
+        The endpoint, asked only when it makes sense, and learnt from.
+
+        @param endpoint: connects to the cluster, TLS included.
+        @param patience: seconds after which an attempt that is cancelled counts as failed: whoever cancels it sooner
+            may have reasons of their own.
+        """
+        return GuardedEndpoint(self, cluster, endpoint, patience, self._clock)
+
     def experience(self, cluster: ClusterGateway) -> Experience | None:
         """What is known of it, C{None} for nothing."""
         known = self._known.get(cluster.name)
@@ -94,3 +115,48 @@ class Breakers:
         if known is None:
             known = self._known[cluster.name] = Experience(cluster.generation)
         return known
+
+
+@implementer(IStreamClientEndpoint)
+class GuardedEndpoint:
+    """Made by L{Breakers.guard}."""
+
+    def __init__(
+        self,
+        breakers: Breakers,
+        cluster: ClusterGateway,
+        endpoint: IStreamClientEndpoint,
+        patience: float,
+        clock: IReactorTime,
+    ) -> None:
+        self._breakers = breakers
+        self._cluster = cluster
+        self._endpoint = endpoint
+        self._patience = patience
+        self._clock = clock
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """
+        @return: fails with L{ClusterUnavailable} at once while the cluster is known to be dead, else as the endpoint's.
+        """
+        try:
+            self._breakers.check(self._cluster)
+        except ClusterUnavailable as error:
+            return fail(error)
+        began = self._clock.seconds()
+        connecting: Deferred[IProtocol] = self._endpoint.connect(protocolFactory)
+        return connecting.addCallbacks(self._connected, self._failed, errbackArgs=(began,))
+
+    def _connected(self, protocol: IProtocol) -> IProtocol:
+        self._breakers.succeeded(self._cluster)
+        return protocol
+
+    def _failed(self, failure: Failure, began: float) -> Failure:
+        if not failure.check(CancelledError):
+            self._breakers.failed(self._cluster, connect_error(failure, self._cluster.name))
+        elif self._clock.seconds() - began >= self._patience:
+            late = UpstreamTimeout("the endpoint did not connect in time", cluster=self._cluster.name, hop="connect")
+            self._breakers.failed(self._cluster, late)
+        else:
+            self._breakers.abandoned(self._cluster)
+        return failure

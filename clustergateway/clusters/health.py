@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..errors import ConfigurationError, GatewayError, UpstreamTimeout, UpstreamTlsFailed
@@ -47,25 +47,6 @@ def reason(error: GatewayError) -> str:
     if isinstance(error, UpstreamTimeout):
         return "ConnectionTimeout"
     return f"Unknown: {error.message}"
-
-
-class HealthStore(Protocol):
-    """A memory that health can be written into: L{clustergateway.clusters.store.Store} and what has one."""
-
-    def write_health(self, name: str, health: Health, resource_version: str) -> ClusterGateway: ...
-
-
-class LocalHealth:
-    """A L{HealthWriter<clustergateway.interfaces.HealthWriter>} into this process's memory, for standalone mode."""
-
-    def __init__(self, store: HealthStore) -> None:
-        self._store = store
-
-    def write(self, name: str, health: Health, resource_version: str) -> Deferred[ClusterGateway]:
-        try:
-            return succeed(self._store.write_health(name, health, resource_version))
-        except GatewayError as error:
-            return fail(error)
 
 
 class SecretHealth:

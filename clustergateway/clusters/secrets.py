@@ -8,12 +8,15 @@ from types import MappingProxyType
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..errors import ConfigurationError, HubUnavailable, NotFound, UnknownCluster
+from ..kube.cache import Handlers, Informer
 from ..model.gateway import ClusterGateway
 from ..model.ocm import merge
 from ..model.secrets import broken_gateway, gateway_from_secret
+from ..model.soundness import all_warnings
 from .store import Listener, Listeners
 
 Object = Mapping[str, Any]
@@ -30,25 +33,32 @@ class SecretDirectory:
 
     _log = Logger()
 
-    def __init__(self, synced: Callable[[], bool], managed: bool = False) -> None:
+    def __init__(self, secrets: Informer, clock: IReactorTime, managed_clusters: Informer | None = None) -> None:
         """
-        @param synced: whether the informers have seen everything that was there when they began.
-        @param managed: whether ManagedClusters say which Secrets count.
+        @param secrets: of the namespace, those with the credential type label at least.
+        @param managed_clusters: where they say which Secrets count, C{None} where they do not.
         """
-        self._synced = synced
-        self._managed = managed
+        self._clock = clock
+        self._managed = managed_clusters is not None
+        self._informers = [secrets]
         self._secrets: dict[str, Object] = {}
         self._clusters: dict[str, Object] = {}
         self._gateways: dict[str, ClusterGateway] = {}
         self._problems: dict[str, str] = {}
         self._listeners = Listeners()
+        secrets.subscribe(Handlers(self._secret, lambda _, secret: self._secret(secret), self._secret_gone))
+        if managed_clusters is not None:
+            self._informers.append(managed_clusters)
+            managed_clusters.subscribe(
+                Handlers(self._cluster, lambda _, cluster: self._cluster(cluster), self._cluster_gone)
+            )
 
     def get(self, name: str) -> ClusterGateway:
         """@raise HubUnavailable: the informers have not seen everything yet, and not this one."""
         gateway = self._gateways.get(name)
         if gateway is not None:
             return gateway
-        if not self._synced():
+        if not all(informer.synced for informer in self._informers):
             raise HubUnavailable("the clusters are not read from the hub yet", cluster=name, hop="hub", retry_after=1)
         raise unknown(name)
 
@@ -59,33 +69,33 @@ class SecretDirectory:
         return self._listeners.subscribe(listener)
 
     def problems(self) -> Mapping[str, str]:
-        """Secrets that mean to be clusters and cannot be: name -> sentence."""
-        return MappingProxyType(dict(self._problems))
+        """Secrets that mean to be clusters and cannot be, or will not work: name -> sentence."""
+        return MappingProxyType({**all_warnings(self.all(), self._clock.seconds()), **self._problems})
 
-    def secret_changed(self, secret: Object) -> None:
-        """The informer saw this Secret come or change."""
+    def _secret(self, secret: Object) -> None:
         name = _name(secret)
         self._secrets[name] = secret
         self._derive(name)
 
-    def secret_deleted(self, secret: Object) -> None:
-        """The informer saw this Secret go; this is its last state."""
+    def _secret_gone(self, secret: Object) -> None:
         name = _name(secret)
         if self._secrets.pop(name, None) is not None:
             self._problems.pop(name, None)
-            self._set(name, None, _version(secret))
+            self._set(name, None, self._end(_version(secret)))
 
-    def managed_cluster_changed(self, cluster: Object) -> None:
-        """The informer saw this ManagedCluster come or change."""
+    def _cluster(self, cluster: Object) -> None:
         name = _name(cluster)
         self._clusters[name] = cluster
         self._derive(name)
 
-    def managed_cluster_deleted(self, cluster: Object) -> None:
-        """The informer saw this ManagedCluster go; this is its last state."""
+    def _cluster_gone(self, cluster: Object) -> None:
         name = _name(cluster)
         if self._clusters.pop(name, None) is not None:
-            self._set(name, None, _version(cluster))
+            self._set(name, None, self._end(_version(cluster)))
+
+    def _end(self, version: str) -> str:
+        """Of what a list no longer holds only the version before its end is known; the list's own is later."""
+        return max(version, *(informer.resource_version for informer in self._informers), key=_number)
 
     def _derive(self, name: str) -> None:
         secret, cluster = self._secrets.get(name), self._clusters.get(name)

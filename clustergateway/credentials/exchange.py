@@ -32,12 +32,12 @@ class Exchanged:
     """
     @ivar identity: whom the cluster is shown, with exactly what it is shown of them; C{None}: the gateway itself.
     @ivar rule: the name of the rule that said so, C{""} for none: the caller as is.
-    @ivar lines: the header lines that say it, without line ends; none for C{None}.
+    @ivar block: the header lines that say it, each with its CRLF; none for C{None}.
     """
 
     identity: Identity | None
     rule: str = ""
-    lines: tuple[bytes, ...] = ()
+    block: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,4 +162,5 @@ class IdentityExchanger:
 
 
 def _shown(identity: Identity, rule: str, policy: ImpersonationPolicy) -> Exchanged:
-    return Exchanged(policy.shown(identity), rule, impersonation_lines(identity, policy))
+    block = b"".join([line + b"\r\n" for line in impersonation_lines(identity, policy)])
+    return Exchanged(policy.shown(identity), rule, block)

@@ -56,6 +56,14 @@ class KubeClient:
         self._clock = clock
         self._user_agent = user_agent
 
+    def close(self) -> Deferred[None]:
+        """
+        Close idle connections; calls under way go on, and later ones connect anew.
+
+        @return: fires when they are closed.
+        """
+        return self._connection.forget()
+
     async def get(self, kind: ResourceType, name: str, namespace: str = "", subresource: str = "") -> Object:
         """@raise NotFound: there is none of this name, or of this type."""
         return await self.call("GET", kind.path(name, namespace, subresource))

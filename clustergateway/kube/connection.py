@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectError, ConnectingCancelledError, DNSLookupError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.python.failure import Failure
@@ -69,11 +69,17 @@ class Connection:
         """The apiserver answered 401. Is there another credential to try?"""
         return self._credentials.rejected(self._hub(), entry)
 
-    def forget(self) -> None:
-        """Use no idle connection again."""
-        if self._known is not None and self._known[3] is not None:
-            self._known[3].closeCachedConnections()
-        self._known = None
+    def forget(self) -> Deferred[None]:
+        """
+        Use no idle connection again.
+
+        @return: fires when they are closed.
+        """
+        known, self._known = self._known, None
+        closed: Deferred[None] = succeed(None)
+        if known is not None and known[3] is not None:
+            closed = known[3].closeCachedConnections()
+        return closed
 
 
 def unavailable(error: Exception) -> HubUnavailable:

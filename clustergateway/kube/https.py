@@ -17,7 +17,7 @@ from twisted.internet.ssl import (
     PrivateCertificate,
     optionsForClientTLS,
 )
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
@@ -85,6 +85,12 @@ class _Unverified:
         return connection
 
 
+class _QuietFactory(_HTTP11ClientFactory):
+    """Twisted's own writes two log lines for each connection; the pool has no public way to say otherwise."""
+
+    noisy = False
+
+
 def pooled_agent(
     reactor: Any, ca: bytes = b"", cert: bytes = b"", key: bytes = b"", server_name: str = "", insecure: bool = False
 ) -> tuple[IAgent, HTTPConnectionPool]:
@@ -102,6 +108,7 @@ def pooled_agent(
     except (ValueError, crypto.Error, SSL.Error):
         raise ConfigurationError("the CA bundle, client certificate or key cannot be used") from None
     pool = HTTPConnectionPool(reactor)
+    pool._factory = _QuietFactory
     pool.maxPersistentPerHost = KEPT_PER_HOST
     return Agent(reactor, policy, CONNECT_TIMEOUT, pool=pool), pool
 

@@ -146,8 +146,8 @@ class Watcher:
             self._fail(error)
             return
         self._call = None
-        self._follower.replaced(items, version)
         self._follower.fresh()
+        self._follower.replaced(items, version)
         self._machine.listed(version)
 
     async def _watch(self, resource_version: str) -> None:

@@ -16,7 +16,7 @@ API_VERSION = "audit.k8s.io/v1"
 PREFIX = "cluster.core.oam.dev/"
 """What this gateway's annotations begin with."""
 
-_AUDIT_ID = re.compile(r"[!-~]{1,64}")
+_AUDIT_ID = re.compile(r"[!-~]{1,256}")
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ def audit_id(given: str, fresh: Callable[[], str]) -> str:
     The id under which a request is audited here and in every server behind.
 
     @param given: the request's C{Audit-Id} header, C{""} for none. kube-apiserver believes it as well.
-    @param fresh: makes one, for a request without or with one that does not fit into a log (64 visible characters).
+    @param fresh: makes one, for a request without or with one that does not fit into a log (256 visible characters).
     """
     return given if _AUDIT_ID.fullmatch(given) else fresh()
 

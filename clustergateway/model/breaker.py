@@ -37,7 +37,7 @@ class Breaker:
 
     def admit(self, now: float) -> float:
         """
-        May it be tried now? If so, the caller tells by C{succeeded} or C{failed} how it went.
+        May it be tried now? If so, the caller tells by C{succeeded}, C{failed} or C{abandoned} how it went.
 
         @return: 0 if it may; else in how many seconds asking again makes sense.
         """
@@ -48,6 +48,11 @@ class Breaker:
         self.state = "half-open"
         self._until = now + PROBE_LIMIT
         return 0.0
+
+    def abandoned(self, now: float) -> None:
+        """What was tried was given up before it showed anything: the next one may be the probe."""
+        if self.state == "half-open":
+            self._until = now
 
     def succeeded(self) -> None:
         self.state = "closed"

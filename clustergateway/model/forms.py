@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import BadRequest
 from .kinds import Column, Kind
@@ -80,7 +81,7 @@ class Form:
 
     def bookmark(self, version: int, initial_events_end: bool) -> Rendered:
         """What a BOOKMARK event carries: an object with nothing but its resource version."""
-        metadata: dict[str, object] = {"name": "", "resourceVersion": str(version), "creationTimestamp": None}
+        metadata: dict[str, object] = {"resourceVersion": str(version)}
         if initial_events_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         shown = {"kind": self.kind.kind, "apiVersion": API_VERSION, "metadata": metadata, "spec": {}}
@@ -127,6 +128,7 @@ def event_line(kind: str, encoded: bytes) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (kind.encode("ascii"), encoded)
 
 
+@lru_cache
 def _type(kind: str, api_version: str) -> bytes:
     return _field("kind", kind) + b"," + _field("apiVersion", api_version)
 

@@ -71,11 +71,12 @@ class RequestHead:
     @ivar target: origin form (an absolute form was reduced to it), opaque to the byte; or C{*} with OPTIONS.
     @ivar version: C{HTTP/1.1} or C{HTTP/1.0}.
     @ivar lines: header lines to send upstream as they are, in order: framing included; hop-by-hop, identity and
-        forwarding fields and C{Host} left out. The C{Connection} and C{Upgrade} of an upgrade are put behind them.
+        forwarding fields and C{Host} left out.
     @ivar block: the same as bytes, each line with its CRLF.
     @ivar identity: (lowercased name, value) of the fields from which an identity can be derived.
     @ivar content_length: C{None} when not given.
-    @ivar upgrade: the protocols asked for by C{Upgrade}, if that was asked for properly.
+    @ivar upgrade: the protocols asked for by C{Upgrade}, if that was asked for properly. Whoever sends the request
+        on says so again in a C{Connection} and an C{Upgrade} of its own.
     @ivar keep_alive: whether the client wants to send another request.
     @ivar size: bytes of the head, up to and including the blank line.
     """
@@ -331,7 +332,6 @@ class _Sorter:
             upgrade = b", ".join(self._upgrades)
             if upgrade and not upgrade.lower().startswith(b"h2c"):
                 fields.upgrade = upgrade
-                self._forward += [b"Connection: Upgrade", b"Upgrade: " + upgrade]
 
 
 _SEPARATOR = re.compile(rb"/|%2f|\\|%5c", re.IGNORECASE)

@@ -47,21 +47,25 @@ def parse_list_options(values: Values) -> ListOptions:
     @raise Invalid: options contradict each other.
     """
     watch = flag(values, "watch")
+    bookmarks = flag(values, "allowWatchBookmarks")
     initial = is_true(first(values, "sendInitialEvents")) if "sendInitialEvents" in values else None
     match = first(values, "resourceVersionMatch")
     if watch:
         _check_watch(match, initial, first(values, "continue"))
     else:
         _check_list(match, initial, first(values, "resourceVersion"), first(values, "continue"))
+    version = _version(first(values, "resourceVersion"))
+    if watch and bookmarks and initial is None and not version:
+        initial = True  # as kube-apiserver: such a client gets the bookmark that ends the initial events too
     return ListOptions(
         labels=parse_label_selector(first(values, "labelSelector")),
         fields=parse_field_selector(first(values, "fieldSelector")).supported(),
-        version=_version(first(values, "resourceVersion")),
+        version=version,
         exact=match == EXACT,
         limit=_number(values, "limit"),
         continue_token=first(values, "continue"),
         watch=watch,
-        bookmarks=flag(values, "allowWatchBookmarks"),
+        bookmarks=bookmarks,
         timeout=_number(values, "timeoutSeconds"),
         send_initial_events=initial,
     )
@@ -81,7 +85,7 @@ def _version(text: str) -> int | None:
     if not text:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 19:
-        raise _invalid("resourceVersion", f'Invalid value: "{text}": not a number')
+        raise BadRequest(f'invalid resource version: "{text}" is not a number')
     return int(text)
 
 

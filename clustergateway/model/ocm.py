@@ -12,8 +12,12 @@ from ..errors import ConfigurationError
 from .endpoint import check_ca, parse_endpoint
 from .gateway import ClusterGateway, Endpoint, Health
 from .generation import with_generation
+from .resourcetype import ResourceType
 from .secrets import gateway_from_secret, secret_trust
 
+MANAGED_CLUSTERS = ResourceType(
+    "cluster.open-cluster-management.io", "v1", "managedclusters", "ManagedCluster", namespaced=False
+)
 AVAILABLE_CONDITION = "ManagedClusterConditionAvailable"
 
 

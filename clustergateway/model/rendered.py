@@ -40,7 +40,7 @@ def render(shown: Mapping[str, Any], cells: list[Any], version: int) -> Rendered
     """
     metadata = shown["metadata"]
     return Rendered(
-        name=metadata["name"],
+        name=metadata.get("name", ""),
         version=version,
         labels=metadata.get("labels", {}),
         created=metadata.get("creationTimestamp") or "",

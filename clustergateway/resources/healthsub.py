@@ -52,7 +52,9 @@ class HealthOf(One):
         return written.addCallback(partial(self._written, request, wanted))
 
     def _written(self, request: Request, wanted: Wanted, gateway: ClusterGateway) -> None:
-        version = parse_version(gateway.resource_version) or self.collection.get(self.name).version
-        item = self.collection.kind.render(gateway, version)
+        item = self.collection.get(self.name)
+        if self.collection.directory.get(self.name).resource_version != gateway.resource_version:
+            # The hub has taken it, and will tell the directory in a moment.
+            item = self.collection.kind.render(gateway, parse_version(gateway.resource_version) or item.version)
         form = form_of(self.collection.kind, wanted.transform, query_of(request))
         send_object(request, form.one(item), wanted)

@@ -67,6 +67,10 @@ class Discovery:
             found.append({"name": name, "versions": versions, "preferredVersion": versions[0]})
         return found
 
+    def has(self, group: str, version: str) -> bool:
+        """Is this version served here?"""
+        return bool(self._kinds.of_version(group, version))
+
     def resources(self, group: str, version: str) -> Object:
         """
         C{/api/v1} or C{/apis/GROUP/VERSION}.

@@ -12,7 +12,7 @@ from .kinds import Kinds
 from .objects import Object, dumps
 from .openapi import VERSION, OpenApi
 from .paths import Target
-from .status import method_not_allowed, no_such_path
+from .status import method_not_allowed, no_such_path, no_such_resource
 
 _CHECKS = ("ping", "log", "etcd")
 
@@ -55,6 +55,8 @@ class Faces:
                 return _tagged(call, found.aggregated(core, wanted), AGGREGATED_TYPE.format(version=wanted))
             return answered(call, found.api() if core else found.groups(), headers=(("Vary", "Accept"),))
         if parts[0] == "api" and len(parts) == 2:
+            if not found.has("", parts[1]):
+                raise no_such_resource()
             return answered(call, found.resources("", parts[1]))
         if parts[0] == "apis" and len(parts) == 2:
             return answered(call, found.group(parts[1]))

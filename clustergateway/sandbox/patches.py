@@ -63,8 +63,7 @@ def _operate(document: Any, operation: Object) -> Any:
     if op == "remove":
         return _removed(document, path)
     if op == "replace":
-        _at(document, path)
-        return _added(_removed(document, path) if path else document, path, copied(operation["value"]))
+        return _replaced(document, path, copied(operation["value"]))
     if op == "test" and _at(document, path) == operation.get("value"):
         return document
     raise ValueError(op)
@@ -93,6 +92,13 @@ def _added(document: Any, path: list[str], value: Any) -> Any:
     else:
         parent[last] = value
     return document
+
+
+def _replaced(document: Any, path: list[str], value: Any) -> Any:
+    # A member that is missing is added, against RFC 6902: seen on kube-apiserver.
+    if path and isinstance(_at(document, path[:-1]), list):
+        document = _removed(document, path)
+    return _added(document, path, value)
 
 
 def _removed(document: Any, path: list[str]) -> Any:

@@ -170,10 +170,9 @@ class Registry:
         _check_identity(kind, namespace, given)
         _no_managed_fields(given)
         if kind.custom and not dig(given, "metadata", "resourceVersion"):
-            cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            cause = (cause[0], cause[1].replace("value: 0:", "value: 0x0:"), cause[2])
             self.get(kind, namespace, name)
-            raise invalid(kind.kind, kind.group, name, [cause])
+            cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid(kind.resource, kind.group, name, [cause])
         return self.change(kind, namespace, name, lambda _: copied(given), options, sub)
 
     def change(

@@ -14,6 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from .addresses import ServiceAddresses
 from .authn import Authenticator, Trust, impersonated
 from .call import Answer, Call, Stream, User
 from .controllers import Controllers
@@ -104,6 +105,7 @@ class ApiServer(Resource):
         self._rest = Rest(self.registry, clock)
         self._authenticate()
         Definitions(self.registry, self.kinds)
+        self.registry.prepare.append(ServiceAddresses(self.store).prepare)
         self.controllers = Controllers(self.registry, clock, config.name) if config.controllers else None
         plant(self.registry, config.objects)
 

@@ -118,7 +118,10 @@ def _event(obj: Object, now: float) -> list[Any]:
     involved = obj.get("involvedObject") or {}
     seen = obj.get("lastTimestamp") or obj.get("eventTime") or metadata(obj).get("creationTimestamp")
     subject = f"{involved.get('kind', '').lower()}/{involved.get('name', '')}"
-    return [age(seen, now), obj.get("type", ""), obj.get("reason", ""), subject, (obj.get("message") or "").strip()]
+    source = ", ".join(part for part in map((obj.get("source") or {}).get, ("component", "host")) if part)
+    row = [age(seen, now), obj.get("type", ""), obj.get("reason", ""), subject, involved.get("fieldPath", ""), source]
+    first = age(obj.get("firstTimestamp") or seen, now)
+    return [*row, (obj.get("message") or "").strip(), first, obj.get("count", 1), metadata(obj)["name"]]
 
 
 def _job(obj: Object, now: float) -> list[Any]:
@@ -127,7 +130,8 @@ def _job(obj: Object, now: float) -> list[Any]:
     state = "Complete" if "Complete" in conditions else "Failed" if "Failed" in conditions else "Running"
     done = f"{status.get('succeeded', 0)}/{dig(obj, 'spec', 'completions')}"
     took = age(status.get("startTime"), seconds_of(status["completionTime"])) if status.get("completionTime") else ""
-    return [metadata(obj)["name"], state, done, took, _age(obj, now), *_containers(obj)]
+    row = [metadata(obj)["name"], state, done, took, _age(obj, now), *_containers(obj)]
+    return [*row, _selector(dig(obj, "spec", "selector"))]
 
 
 def _binding(obj: Object, now: float) -> list[Any]:
@@ -174,16 +178,16 @@ _ROW: Mapping[tuple[str, str], tuple[str, Cells]] = {
         lambda obj, now: [metadata(obj)["name"], dig(obj, "status", "phase"), _age(obj, now)],
     ),
     ("", "configmaps"): (
-        "Name Data# Age",
+        "Name Data Age",
         lambda obj, now: [metadata(obj)["name"], _count("data")(obj) + _count("binaryData")(obj), _age(obj, now)],
     ),
     ("", "secrets"): (
-        "Name Type Data# Age",
+        "Name Type Data Age",
         lambda obj, now: [metadata(obj)["name"], obj.get("type"), _count("data")(obj), _age(obj, now)],
     ),
     ("", "serviceaccounts"): (
-        "Name Secrets# Age",
-        lambda obj, now: [metadata(obj)["name"], _count("secrets")(obj), _age(obj, now)],
+        "Name Age",
+        lambda obj, now: [metadata(obj)["name"], _age(obj, now)],
     ),
     ("", "services"): ("Name Type Cluster-IP External-IP Port(s) Age Selector*", _service),
     ("", "endpoints"): ("Name Endpoints Age", _endpoints),
@@ -191,13 +195,13 @@ _ROW: Mapping[tuple[str, str], tuple[str, Cells]] = {
         "Name Status Roles Age Version Internal-IP* External-IP* OS-Image* Kernel-Version* Container-Runtime*",
         _node,
     ),
-    ("", "events"): ("Last_Seen Type Reason Object Message", _event),
+    ("", "events"): ("Last_Seen Type Reason Object Subobject* Source* Message First_Seen* Count* Name*", _event),
     ("apps", "deployments"): (
-        "Name Ready Up-to-date# Available# Age Containers* Images* Selector*",
+        "Name Ready Up-to-date Available Age Containers* Images* Selector*",
         _deployment,
     ),
     ("apps", "replicasets"): ("Name Desired# Current# Ready# Age Containers* Images* Selector*", _replicaset),
-    ("batch", "jobs"): ("Name Status Completions Duration Age Containers* Images*", _job),
+    ("batch", "jobs"): ("Name Status Completions Duration Age Containers* Images* Selector*", _job),
     ("coordination.k8s.io", "leases"): (
         "Name Holder Age",
         lambda obj, now: [metadata(obj)["name"], dig(obj, "spec", "holderIdentity") or "", _age(obj, now)],

@@ -102,7 +102,8 @@ def _walk_object(schema: Object, value: Object, path: str, findings: Findings, c
             if inner is not None or nullable:
                 found[key] = _walk(properties[key], inner, where, findings, custom and key != "metadata")
         elif isinstance(others, dict):
-            found[key] = _walk(others, inner, where, findings, custom)
+            # Go's messages name a map, not the member of it that is wrong.
+            found[key] = _walk(others, inner, where if custom else path, findings, custom)
         elif kept or (not properties and not custom):
             found[key] = inner
         else:

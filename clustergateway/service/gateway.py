@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
@@ -18,6 +19,7 @@ from ..clusters.upstreams import Upstreams
 from ..credentials.execplugin import ExecPlugins
 from ..credentials.source import Source
 from ..credentials.tokenfile import TokenFiles
+from ..errors import ConfigurationError
 from ..observe.all import Observers
 from ..observe.logs import AccessLog
 from ..observe.metrics import Gauges, RequestMetrics
@@ -95,14 +97,19 @@ class GatewayService(Service):
         limits = self._settings.limits
         self._site = GatewaySite(root(self._parts(proxy)), proxy, Observers(*observers), limits, self._reactor)
         self._certificate.start()
-        self.port = listen(
-            self._reactor, self._settings.secure_port, self._settings.bind_address, self._site, self._tls(), self._mode
-        )
+        self.port = self._listen(self._site)
         lean(self._reactor)
         settle_gc()
         server = self.url
         self._sources.serving(server, self._certificate.trust)
         self._log.info("serving on {server}", server=server)
+
+    def _listen(self, site: GatewaySite) -> IListeningPort:
+        port, address = self._settings.secure_port, self._settings.bind_address
+        try:
+            return listen(self._reactor, port, address, site, self._tls(), self._mode)
+        except CannotListenError as error:
+            raise ConfigurationError(f"cannot listen on port {port} of {address}: {error.socketError}") from None
 
     @property
     def url(self) -> str:

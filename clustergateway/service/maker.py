@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -88,17 +88,23 @@ class Process(MultiService):
         self._service = service
         self._reactor = reactor
         self._warnings = warnings
-        self._failed = False
         service.setServiceParent(self)
 
     def startService(self) -> None:
+        """
+        @raise SystemExit: the gateway cannot start, and that is known at once.
+        """
         for warning in self._warnings:
             self._log.warn("{warning}", warning=warning)
-        # Behind the reactor's own handlers, which are in place once it runs.
+        self._handle_signals()
+        # Once more when the reactor runs: by then it has put its own in place.
         self._reactor.callWhenRunning(self._handle_signals)
         self.running = True
-        started: Deferred[None] = self._service.startService()
-        started.addErrback(self._cannot_start)
+        failures: list[Failure] = []
+        started = self._service.startService().addErrback(failures.append)
+        if failures:
+            raise SystemExit(self._why(failures[0]))
+        started.addCallback(lambda _: self._stop_with_failure(failures[0]) if failures else None)
 
     def _handle_signals(self) -> None:
         for number in SIGNALS:
@@ -109,17 +115,15 @@ class Process(MultiService):
             self._log.info("stopping")
             self._reactor.stop()
 
-    def _cannot_start(self, failure: Failure) -> None:
+    def _why(self, failure: Failure) -> str:
         if isinstance(failure.value, ConfigurationError):
-            sys.stderr.write(f"cluster-gateway: {failure.value.message}\n")
-        else:
-            self._log.failure("cannot start", failure)
-        self._reactor.callWhenRunning(self._exit)
+            return f"cluster-gateway: {failure.value.message}"
+        self._log.failure("cannot start", failure)
+        return "cluster-gateway: cannot start; the log says why"
 
-    def _exit(self) -> None:
-        self._reactor.addSystemEventTrigger("after", "shutdown", _exit_with_failure)
+    def _stop_with_failure(self, failure: Failure) -> None:
+        sys.stderr.write(self._why(failure) + "\n")
+        sys.stderr.flush()
+        # Nothing else makes a process of twistd's end with a status of its own choice once the reactor has run.
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
         self._reactor.stop()
-
-
-def _exit_with_failure() -> None:
-    raise SystemExit(1)

@@ -396,9 +396,10 @@ class Exchange:
         if self.record is None:
             error = GatewayError("the client went away")
             self.record = self._inbound.gateway.proxy.refused(self.head, self.claims, error)
-        if self.record.outcome == "":
-            self.record.code = self.record.code if self.answered or self._splice else 0
-        self._finish("shutdown" if closing else "client-gone")
+        if not self.answered:
+            self.record.code = 0
+        # Whoever upgraded a connection decides when it is over; usually the client does.
+        self._finish("complete" if self._splice else "shutdown" if closing else "client-gone")
 
     def client_malformed(self, error: GatewayError) -> None:
         """The request's body is malformed, or does not come any more."""

@@ -263,7 +263,7 @@ class Inbound:
         self.since = self.gateway.seconds()
         if self._phase == _CLOSED:
             return
-        if not keep:
+        if not keep or (self.gateway.closing and not self._buffer):
             if request_done:
                 self.close()
             else:

@@ -11,8 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.clusters.breaker import Breakers
-from clustergateway.clusters.health import FRESH, LocalHealth, SecretHealth, TrafficHealth, reason
-from clustergateway.clusters.store import Store
+from clustergateway.clusters.health import FRESH, SecretHealth, TrafficHealth, reason
 from clustergateway.errors import Conflict, UnknownCluster, UpstreamRefused, UpstreamTimeout, UpstreamTlsFailed
 from clustergateway.model.gateway import ClusterGateway, Endpoint, Health, NoCredential
 
@@ -58,21 +57,6 @@ class TrafficTests(SynchronousTestCase):
         self.assertEqual(reason(UpstreamTlsFailed("x")), "CertificateMismatch")
         self.assertEqual(reason(UpstreamTimeout("x")), "ConnectionTimeout")
         self.assertEqual(reason(UpstreamRefused("x")), "Unknown: x")
-
-
-class LocalTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.store = Store(Clock())
-        self.store.put(EAST)
-        self.writer = LocalHealth(self.store)
-
-    def test_written(self) -> None:
-        gateway = self.successResultOf(self.writer.write("east", Health(True), ""))
-        self.assertEqual((gateway, gateway.health), (self.store.get("east"), Health(True)))
-
-    def test_refused(self) -> None:
-        self.failureResultOf(self.writer.write("east", Health(True), "7"), Conflict)
-        self.failureResultOf(self.writer.write("west", Health(True), ""), UnknownCluster)
 
 
 class SecretTests(SynchronousTestCase):

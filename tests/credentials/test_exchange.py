@@ -79,8 +79,8 @@ class World(SynchronousTestCase):
 class ExchangerTests(World):
     def test_without_rules_the_caller_as_is(self) -> None:
         exchanged = self.exchanger().exchange(JANE, cluster(), GET)
-        lines = (b"Impersonate-User: jane", b"Impersonate-Group: dev")
-        self.assertEqual(exchanged, Exchanged(Identity("jane", ("dev",)), "", lines))
+        block = b"Impersonate-User: jane\r\nImpersonate-Group: dev\r\n"
+        self.assertEqual(exchanged, Exchanged(Identity("jane", ("dev",)), "", block))
 
     def test_the_clusters_own_rules_come_first(self) -> None:
         exchanger = self.exchanger(rules(static("shared", user="jane")))
@@ -130,14 +130,14 @@ class ExchangerTests(World):
         own = cluster(configuration=rules(impersonation={"maxGroups": 2, "extras": {"drop": []}}))
         exchanged = exchanger.exchange(Identity("x", ("a", "b"), extra=JANE.extra), own, GET)
         assert isinstance(exchanged, Exchanged)
-        self.assertEqual(len(exchanged.lines), 4)
+        self.assertEqual(exchanged.block.count(b"\r\n"), 4)
 
 
 class ExternalTests(World):
     def test_now(self) -> None:
         exchanger = self.exchanger(rules(external(user="jane")))
         exchanged = exchanger.exchange(JANE, cluster(), GET)
-        self.assertEqual(exchanged, Exchanged(Identity("asked"), "ask", (b"Impersonate-User: asked",)))
+        self.assertEqual(exchanged, Exchanged(Identity("asked"), "ask", b"Impersonate-User: asked\r\n"))
         self.assertEqual(self.reviews.asked, [("https://hook.example", "jane", "east")])
 
     def test_later(self) -> None:

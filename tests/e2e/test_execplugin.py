@@ -6,7 +6,7 @@ import os
 import sys
 from typing import cast
 
-from twisted.internet import reactor as _reactor  # noqa: TID251
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.trial.unittest import TestCase

@@ -101,12 +101,8 @@ class InformerTests(SynchronousTestCase):
         self.body.break_off()
         self.clock.advance(1)
         self.assertEqual(informer.stale_since, 1050)
-        self.assertEqual(
-            informer.problems(),
-            (
-                "secrets of the hub have not been heard of for 1 s: The hub cannot be reached: the connection is refused.",
-            ),
-        )
+        cause = "The hub cannot be reached: the connection is refused."
+        self.assertEqual(informer.problems(), (f"secrets of the hub have not been heard of for 1 s: {cause}",))
         self.assertIsNotNone(informer.get("a", "vela"))
         self.clock.advance(2)
         self.assertEqual((informer.stale_since, informer.problems()), (None, ()))

@@ -98,7 +98,7 @@ class WatcherTests(SynchronousTestCase):
         self.body.event("MODIFIED", **named("a", "7"))
         self.body.event("DELETED", **named("b", "8"))
         self.body.event("BOOKMARK", metadata={"resourceVersion": "9"})
-        self.assertEqual(self.told(), ["= a b", "fresh", "fresh", "ADDED c", "MODIFIED a", "DELETED b", "reached 9"])
+        self.assertEqual(self.told(), ["fresh", "= a b", "fresh", "ADDED c", "MODIFIED a", "DELETED b", "reached 9"])
 
     def test_ends_and_goes_on(self) -> None:
         self.begin(listing(), stream(self.body), stream(Body()))
@@ -124,7 +124,7 @@ class WatcherTests(SynchronousTestCase):
             self.clock.advance(seconds - 0.1)
             self.assertEqual(self.asked(), [])
             self.clock.advance(0.1)
-        self.assertEqual(self.told(), ["stale"] * 6 + ["= a", "fresh", "fresh"])
+        self.assertEqual(self.told(), ["stale"] * 6 + ["fresh", "= a", "fresh"])
 
     def test_too_many_requests(self) -> None:
         self.begin(status(429, "TooManyRequests", retry_after="7"), listing(), status(429, "", retry_after="9"))
@@ -157,7 +157,7 @@ class WatcherTests(SynchronousTestCase):
     def test_expired_between_pages(self) -> None:
         self.begin(listing("a", **{"continue": "more"}), status(410, "Expired"), listing("a", "b"))
         self.clock.advance(1)
-        self.assertEqual(self.told(), ["stale", "= a b", "fresh"])
+        self.assertEqual(self.told(), ["stale", "fresh", "= a b"])
 
     def test_watch_troubles(self) -> None:
         """Those that say nothing about the version are followed by a watch from where it was."""
@@ -191,7 +191,7 @@ class WatcherTests(SynchronousTestCase):
         self.assertTrue(self.body.hung_up)
         self.clock.advance(1)
         self.assertEqual(self.asked(), ["list", "watch 5", "list", "watch 30"])
-        self.assertEqual(self.told(), ["= a", "fresh", "fresh", "= b", "fresh", "fresh"])
+        self.assertEqual(self.told(), ["fresh", "= a", "fresh", "fresh", "= b", "fresh"])
 
     def test_expired_at_once(self) -> None:
         self.begin(listing(), status(410, "Expired"), listing(version="30"), stream(self.body))

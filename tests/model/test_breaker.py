@@ -56,6 +56,14 @@ class BreakerTests(SynchronousTestCase):
         breaker.admit(1.0)
         self.assertEqual(breaker.admit(1.0 + PROBE_LIMIT), 0.0)
 
+    def test_probe_abandoned(self) -> None:
+        breaker = opened()
+        breaker.abandoned(0.5)
+        self.assertEqual(breaker.admit(0.5), 0.5)
+        breaker.admit(1.0)
+        breaker.abandoned(2.0)
+        self.assertEqual(breaker.admit(2.0), 0.0)
+
     def test_late_failures_change_nothing(self) -> None:
         breaker = opened()
         for _ in range(100):
@@ -107,6 +115,10 @@ class Whatever(RuleBasedStateMachine):
     @rule(chance=st.floats(0, 1))
     def failed(self, chance: float) -> None:
         self.breaker.failed(self.now, chance)
+
+    @rule()
+    def abandoned(self) -> None:
+        self.breaker.abandoned(self.now)
 
     @rule()
     def succeeded(self) -> None:

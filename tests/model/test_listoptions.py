@@ -39,12 +39,20 @@ class ListOptionsTests(SynchronousTestCase):
             parse("watch=1&sendInitialEvents=false&resourceVersionMatch=NotOlderThan").send_initial_events, False
         )
 
+    def test_watches_with_bookmarks_from_nothing_have_an_end_of_initial_events(self) -> None:
+        for query, expected in [("", True), ("&resourceVersion=0", True), ("&resourceVersion=5", None)]:
+            found = parse(f"watch=1&allowWatchBookmarks=1{query}")
+            self.assertIs(found.send_initial_events, expected, query)
+
     def test_negative_numbers_are_none(self) -> None:
         self.assertEqual(parse("limit=-5&timeoutSeconds=-1"), ListOptions())
 
     def test_bad_requests(self) -> None:
         for query in (
             "limit=x",
+            "resourceVersion=x",
+            "resourceVersion=-1",
+            "watch=1&resourceVersion=x",
             "timeoutSeconds=1.5",
             "labelSelector=%3D",
             "fieldSelector=a",
@@ -55,9 +63,6 @@ class ListOptionsTests(SynchronousTestCase):
 
     def test_invalid(self) -> None:
         for query, field in [
-            ("resourceVersion=x", "resourceVersion"),
-            ("resourceVersion=-1", "resourceVersion"),
-            ("watch=1&resourceVersion=x", "resourceVersion"),
             ("sendInitialEvents=true", "sendInitialEvents"),
             ("resourceVersionMatch=Exact", "resourceVersionMatch"),
             ("resourceVersionMatch=Exact&resourceVersion=0", "resourceVersionMatch"),

@@ -67,7 +67,8 @@ class ListTests(SynchronousTestCase):
             ("labelSelector=%3D", 400, "found '=', expected: !, identifier, or 'end of string'"),
             ("fieldSelector=spec.provider%3Dx", 400, '"spec.provider" is not a known field selector'),
             ("continue=x", 400, "continue key is not valid"),
-            ("resourceVersion=x", 422, "resourceVersion"),
+            ("resourceVersion=x", 400, "invalid resource version"),
+            ("resourceVersionMatch=Exact", 422, "resourceVersionMatch"),
             ("resourceVersion=50&resourceVersionMatch=Exact", 410, "too old resource version: 50 (100)"),
         ]:
             answer = self.world.get(f"{GATEWAYS}?{query}")

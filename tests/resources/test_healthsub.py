@@ -19,9 +19,14 @@ SICK = {"status": {"healthy": False, "healthyReason": "ConnectionTimeout"}}
 
 
 class Writer:
-    """Writes into the world's directory, and remembers what it was asked."""
+    """
+    Writes into the world's directory, and remembers what it was asked.
+
+    @ivar lagging: the directory does not hear of it yet.
+    """
 
     def __init__(self) -> None:
+        self.lagging = False
         self.written: list[tuple[str, Health, str]] = []
         self.world: World
 
@@ -31,7 +36,8 @@ class Writer:
         if resource_version == "stale":
             return fail(Conflict("changed"))
         new = replace(old, health=health, resource_version=str(int(old.resource_version) + 500))
-        self.world.directory.put(new)
+        if not self.lagging:
+            self.world.directory.put(new)
         return succeed(new)
 
 
@@ -55,6 +61,13 @@ class HealthSubresourceTests(SynchronousTestCase):
         self.assertEqual(self.writer.written, [("east", Health(False, "ConnectionTimeout"), "7")])
         self.assertEqual(self.world.get(HEALTH).json, answer.json)
         self.assertEqual((self.world.asked[0].verb, self.world.asked[0].subresource), ("update", "health"))
+
+    def test_put_before_the_directory_knows(self) -> None:
+        self.writer.lagging = True
+        answer = self.put(SICK)
+        self.assertEqual(answer.json["status"]["healthy"], False)
+        self.assertEqual(answer.json["metadata"]["resourceVersion"], "507")
+        self.assertEqual(self.world.get(HEALTH).json["metadata"]["resourceVersion"], "7")
 
     def test_put_whatever_was_seen(self) -> None:
         self.assertEqual(self.put(SICK).code, 200)

@@ -196,6 +196,9 @@ class World:
         )
         self.gateways = own
         self.site = serve(root(parts))
+        for path in (GATEWAYS, f"{GROUP}/virtualclusters"):
+            self.get(path)  # somebody has asked before; a collection is made when first asked for
+        self.asked.clear()
 
     def guard(self, request: Request, attributes: Attributes) -> Identity | Deferred[Identity]:
         self.asked.append(attributes)

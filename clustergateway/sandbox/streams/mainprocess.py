@@ -57,7 +57,11 @@ class MainProcess:
         while not (lines := self.lines(first)) and not self._stopped:
             printed = self._printed.wait()
             self._arm()
-            await printed
+            try:
+                await printed
+            finally:
+                if not self._printed:
+                    self._disarm()
         return lines
 
     def say(self, text: bytes) -> None:
@@ -71,8 +75,7 @@ class MainProcess:
         self._catch_up()
         self._stopped = True
         self._printed.fire()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._disarm()
 
     async def attach(self, streams: Streams) -> int:
         """Be the program that a client is attached to: it sees what is printed from now on."""
@@ -117,6 +120,9 @@ class MainProcess:
             next_tick = self._started + self._ticks + 1
             self._timer = self._clock.callLater(max(0.0, next_tick - self._clock.seconds()), self._tick)
 
+    def _disarm(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
     def _tick(self) -> None:
-        if self._printed:
-            self._printed.fire()
+        self._printed.fire()

@@ -56,30 +56,25 @@ class PreambleEndpoint:
             refused: Deferred[IProtocol] = Deferred()
             refused.errback(error)
             return refused
-        connecting = self._proxy.connect(Factory.forProtocol(lambda: conversation))
-
-        def cancel(result: Deferred[IProtocol]) -> None:
-            connecting.cancel()
-            conversation.abandon()
-
-        result: Deferred[IProtocol] = Deferred(cancel)
+        result: Deferred[IProtocol] = Deferred(lambda _: conversation.abandon())
         conversation.result = result
-        connecting.addErrback(self._no_proxy, conversation)
-        limit = self._clock.callLater(self._timeout, self._too_late, conversation, connecting)
+        limit = self._clock.callLater(self._timeout, self._too_late, conversation)
 
         def over(outcome: Any) -> Any:
             if limit.active():
                 limit.cancel()
             return outcome
 
-        return result.addBoth(over)
+        result.addBoth(over)
+        conversation.connecting = self._proxy.connect(Factory.forProtocol(lambda: conversation))
+        conversation.connecting.addErrback(self._no_proxy, conversation)
+        return result
 
     def _no_proxy(self, failure: Failure, conversation: _Conversation) -> None:
         conversation.refuse(reworded(connect_error(failure, ""), self._name, "proxy"))
 
-    def _too_late(self, conversation: _Conversation, connecting: Deferred[Any]) -> None:
+    def _too_late(self, conversation: _Conversation) -> None:
         conversation.refuse(UpstreamTimeout(f"{self._name} did not answer in time", hop="proxy"))
-        connecting.cancel()
         conversation.abandon()
 
 
@@ -88,11 +83,13 @@ class _Conversation(Protocol):
     Talks to the proxy until it agrees or not.
 
     @ivar result: C{None} once it is known.
+    @ivar connecting: the attempt to connect to the proxy.
     @ivar _heir: the protocol whose connection it now is, where TLS to the proxy keeps on delivering here.
     """
 
     def __init__(self, preamble: Preamble, factory: IProtocolFactory, name: str) -> None:
         self.result: Deferred[IProtocol] | None = None
+        self.connecting: Deferred[Any] | None = None
         self._preamble = preamble
         self._factory = factory
         self._name = name
@@ -152,6 +149,8 @@ class _Conversation(Protocol):
         self.result = None
         if self.transport is not None:
             self.transport.abortConnection()  # type: ignore[attr-defined]
+        elif self.connecting is not None:
+            self.connecting.cancel()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._heir is not None:

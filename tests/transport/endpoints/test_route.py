@@ -4,7 +4,7 @@ import os
 
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import ConfigurationError, CredentialUnavailable
@@ -45,9 +45,10 @@ class RoutesTests(SynchronousTestCase):
             host, port, factory, *_ = reactor.tcpClients[0]
             self.assertEqual(("127.0.0.1", 3128), (host, port))
             protocol = factory.buildProtocol(None)
-            transport = Recorder()
+            assert protocol is not None
+            transport = StringTransport()
             protocol.makeConnection(transport)
-            self.assertTrue(transport.written.startswith(begins))
+            self.assertTrue(transport.value().startswith(begins))
 
     def test_a_bad_proxy_url(self) -> None:
         with self.assertRaises(ConfigurationError) as caught:
@@ -73,16 +74,6 @@ class RoutesTests(SynchronousTestCase):
     def test_no_konnectivity(self) -> None:
         with self.assertRaises(ConfigurationError):
             self.routes().route(Endpoint("c1", 443, via_cluster_proxy=True))
-
-
-class Recorder:
-    """A transport that only remembers."""
-
-    def __init__(self) -> None:
-        self.written = b""
-
-    def write(self, data: bytes) -> None:
-        self.written += data
 
 
 class LabelTests(SynchronousTestCase):

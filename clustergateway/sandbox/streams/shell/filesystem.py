@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 QUOTA = 256 * 1024 * 1024
 MAX_LINKS = 40
+MAX_PATH = 4096
 
 
 class FileError(Exception):
@@ -59,7 +60,30 @@ class FileSystem:
         @param follow: when the last component is a link, give what it points to.
         @raise FileError: there is none.
         """
-        return self._find(path, follow, MAX_LINKS)
+        trail: list[Node] = [self.root]
+        pending = path.split("/")[::-1]
+        links = 0
+        while pending:
+            part = pending.pop()
+            here = trail[-1]
+            if not isinstance(here, Directory):
+                raise FileError(NOT_A_DIRECTORY)
+            if part == "..":
+                del trail[max(1, len(trail) - 1) :]
+            elif part not in ("", "."):
+                node = here.entries.get(part)
+                if node is None:
+                    raise FileError(NOT_FOUND)
+                if not isinstance(node, Link) or not (follow or any(pending)):
+                    trail.append(node)
+                    continue
+                links += 1
+                if links > MAX_LINKS:
+                    raise FileError("Too many levels of symbolic links")
+                if node.target.startswith("/"):
+                    del trail[1:]
+                pending += node.target.split("/")[::-1]
+        return trail[-1]
 
     def exists(self, path: str) -> bool:
         try:
@@ -88,13 +112,16 @@ class FileSystem:
 
     def make_directories(self, path: str, mtime: int = 0) -> Directory:
         """This directory and those above it, as far as missing."""
-        current = "/"
+        if len(path) > MAX_PATH:
+            raise FileError("File name too long")
+        current, parent = "/", self.root
         for part in _parts(path):
-            parent = self.directory(current)
+            current = posixpath.join(current, part)
             if part not in parent.entries:
                 parent.entries[part] = Directory(mtime=mtime)
-            current = posixpath.join(current, part)
-        return self.directory(current)
+            found = parent.entries[part]
+            parent = found if isinstance(found, Directory) else self.directory(current)
+        return parent
 
     def create(self, path: str, mtime: int = 0) -> File:
         """An empty file; one that is there is emptied."""
@@ -140,35 +167,23 @@ class FileSystem:
 
     def walk(self, path: str) -> Iterator[tuple[str, Node]]:
         """This node and all below it, parents first, names sorted; links are not followed."""
-        node = self.find(path, follow=False)
-        yield path, node
-        if isinstance(node, Directory):
-            for name in sorted(node.entries):
-                yield from self.walk(posixpath.join(path, name))
-
-    def _find(self, path: str, follow: bool, links: int) -> Node:
-        node: Node = self.root
-        here = "/"
-        parts = _parts(path)
-        for index, part in enumerate(parts):
-            if not isinstance(node, Directory):
-                raise FileError(NOT_A_DIRECTORY)
-            if part not in node.entries:
-                raise FileError(NOT_FOUND)
-            node = node.entries[part]
-            if isinstance(node, Link) and (follow or index < len(parts) - 1):
-                if not links:
-                    raise FileError("Too many levels of symbolic links")
-                node = self._find(posixpath.join(here, node.target), True, links - 1)
-            here = posixpath.join(here, part)
-        return node
+        pending = [(path, self.find(path, follow=False))]
+        while pending:
+            path, node = pending.pop()
+            yield path, node
+            if isinstance(node, Directory):
+                pending += [
+                    (posixpath.join(path, name), node.entries[name]) for name in sorted(node.entries, reverse=True)
+                ]
 
     def _forget(self, node: Node) -> None:
-        if isinstance(node, File):
-            self.truncate(node)
-        elif isinstance(node, Directory):
-            for inner in node.entries.values():
-                self._forget(inner)
+        pending = [node]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, File):
+                self.truncate(node)
+            elif isinstance(node, Directory):
+                pending += node.entries.values()
 
 
 def _normal(path: str) -> str:

@@ -135,6 +135,6 @@ def _records(body: bytes) -> dict[str, str]:
         if not blank or not length.isdigit() or len(length) > 9 or not len(length) < int(length) <= len(body):
             raise TarError("invalid pax header")
         record, body = body[len(length) + 1 : int(length)], body[int(length) :]
-        key, _, value = record.rstrip(b"\n").partition(b"=")
+        key, _, value = record.removesuffix(b"\n").partition(b"=")
         records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
     return records

@@ -1,0 +1,28 @@
+"""What is not wrong with a cluster's configuration, but will not work either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .gateway import CertificateCredential, ClusterGateway
+from .x509 import certificates, expiry_warning
+
+
+def warnings(gateway: ClusterGateway, now: float) -> Iterator[str]:
+    """
+    A sentence for each certificate that is not valid now.
+
+    @param now: seconds since the epoch.
+    """
+    if isinstance(gateway.credential, CertificateCredential):
+        yield from filter(None, [expiry_warning(gateway.credential.certificate, "the client certificate", now)])
+    for ca in dict.fromkeys(endpoint.ca for endpoint in gateway.endpoints):
+        # Bundles keep old certificates beside new ones: only when none is left something is wrong.
+        if ca is not None and all(end.not_valid_after_utc.timestamp() < now for end in certificates(ca, "the CA")):
+            yield "every certificate of the CA bundle expired"
+
+
+def all_warnings(gateways: Iterable[ClusterGateway], now: float) -> dict[str, str]:
+    """Cluster name -> its warnings, for those that have any."""
+    found = ((gateway.name, "; ".join(warnings(gateway, now))) for gateway in gateways)
+    return {name: sentence for name, sentence in found if sentence}

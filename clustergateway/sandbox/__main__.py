@@ -1,0 +1,5 @@
+"""C{python -m clustergateway.sandbox}: see L{clustergateway.sandbox.run}."""
+
+from .run import command
+
+command()

@@ -1,0 +1,35 @@
+"""The in-memory API server as a world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from twisted.web.iweb import IPolicyForHTTPS
+
+from clustergateway.sandbox.server import SandboxConfig
+from clustergateway.testing.apiserver import LoopbackApiServer, on_loopback
+
+from .world import ClientTls
+
+
+class SandboxWorld:
+    """The sandbox, without controllers: they are no part of an API server."""
+
+    url: str
+    tls: IPolicyForHTTPS
+    tls_without_client: IPolicyForHTTPS
+    headers: Mapping[str, str] = {}
+    impersonates = True
+    _server: LoopbackApiServer
+
+    async def start(self) -> None:
+        from twisted.internet import reactor
+
+        config = SandboxConfig(name="contract", rbac=True, controllers=False)
+        self._server = on_loopback(reactor, config)
+        self.url = self._server.url
+        self.tls_without_client = ClientTls(self._server.ca)
+        self.tls = ClientTls(self._server.ca, self._server.admin.certificate, self._server.admin.key)
+
+    async def stop(self) -> None:
+        await self._server.close()

@@ -1,0 +1,136 @@
+"""What every proxy does for the gateway, by whichever protocol it is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IProtocol
+from twisted.internet.protocol import Factory
+from twisted.trial.unittest import TestCase
+
+from clustergateway.errors import GatewayError, UpstreamRefused
+from clustergateway.model.gateway import Endpoint
+from clustergateway.testing.certificates import Authority
+from clustergateway.transport.contexts import ClientTls, ServerTls
+from clustergateway.transport.endpoints.route import RouteConfig, Routes
+from clustergateway.transport.tls import listen, wrap_tls
+
+from ..contracts.konnectivity import MIB, Client, Upstream, descriptors, until
+from .konnectivity_processes import Running, free_port
+
+reactor: Any = _reactor
+
+
+def missing(program: str) -> str:
+    """Why a proxy cannot be run here; empty if it can."""
+    return "" if shutil.which(program) else f"{program} is not installed (Debian package {program})"
+
+
+class ProxiedContract(TestCase):
+    """To be subclassed with L{start} for each kind of proxy. The proxy wants the user C{me} and the password C{p@ss}."""
+
+    timeout = 120
+    scheme = ""
+
+    async def start(self) -> int:
+        """Start the proxy. @return: its port."""
+        raise NotImplementedError
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        self.ca = Authority("cluster")
+        served = self.ca.server("localhost", "127.0.0.1", "::1")
+        tls = ServerTls(served.certificate, served.key)
+        self.directory = os.path.abspath(self.mktemp())
+        os.mkdir(self.directory)
+        self.routes = Routes(reactor, RouteConfig(connect_timeout=5))
+        self.ports = {}
+        for interface in ("127.0.0.1", "::1"):
+            listening = listen(reactor, 0, interface, Factory.forProtocol(Upstream), lambda: tls)
+            self.addCleanup(listening.stopListening)
+            self.ports[interface] = listening.getHost().port  # type: ignore[attr-defined]
+        self.port = await self.start()
+        self.assertIsNone(await self.attempt(), "the proxy works")
+
+    def spawn(self, *arguments: str) -> Running:
+        running = Running()
+        path = shutil.which(arguments[0])
+        assert path is not None
+        reactor.spawnProcess(running, path, list(arguments), env={})
+        self.addCleanup(running.kill)
+        return running
+
+    async def client(self, host: str = "127.0.0.1", credential: str = "me:p%40ss@", port: int = 0) -> Client:
+        url = f"{self.scheme}://{credential}127.0.0.1:{self.port}"
+        upstream = port or self.ports["::1" if host == "::1" else "127.0.0.1"]
+        route = self.routes.route(Endpoint(host, upstream, proxy_url=url, ca=self.ca.certificate))
+        secured = wrap_tls(route, "localhost", ClientTls(ca=self.ca.certificate))
+        client: IProtocol = await secured.connect(Factory.forProtocol(Client))
+        assert isinstance(client, Client)
+        return client
+
+    async def attempt(self, host: str = "127.0.0.1", credential: str = "me:p%40ss@", port: int = 0) -> Any:
+        """One request on a connection of its own. @return: the error, C{None} for none."""
+        try:
+            client = await self.client(host, credential, port)
+        except GatewayError as error:
+            return error
+        answer = await client.ask(b"echo hello", 5)
+        self.assertEqual(b"hello", answer)
+        client.out.loseConnection()
+        await client.lost
+        return None
+
+    async def listening(self, port: int) -> None:
+        """Wait until the proxy accepts connections."""
+        await until(lambda: _listens(port), 20)
+
+    async def test_requests(self) -> None:
+        before = descriptors()
+        for _ in range(50):
+            self.assertIsNone(await self.attempt())
+        outcomes = await gatherResults([Deferred.fromCoroutine(self.attempt()) for _ in range(50)])
+        self.assertEqual([None] * 50, outcomes)
+        await until(lambda: descriptors() <= before + 1)
+
+    async def test_names_are_resolved_by_the_proxy(self) -> None:
+        self.assertIsNone(await self.attempt("localhost"))
+
+    async def test_ipv6(self) -> None:
+        self.assertIsNone(await self.attempt("::1"))
+
+    async def test_large_bodies(self) -> None:
+        client = await self.client()
+        await client.ask(b"get %d" % (50 * MIB), 50 * MIB)
+        self.assertEqual(b"done", await client.put(50 * MIB))
+        client.out.loseConnection()
+        await client.lost
+
+    async def test_a_wrong_password(self) -> None:
+        for credential in ("me:hunter2@", ""):
+            error = await self.attempt(credential=credential)
+            self.assertIsInstance(error, UpstreamRefused)
+            self.assertEqual("proxy", error.hop)
+            self.assertNotIn("hunter2", str(error))
+
+    async def test_nobody_listens_there(self) -> None:
+        error = await self.attempt(port=free_port())
+        self.assertIsInstance(error, GatewayError)
+        self.assertEqual("proxy", error.hop)
+
+    async def test_no_proxy_there(self) -> None:
+        self.port = free_port()
+        error = await self.attempt()
+        self.assertIsInstance(error, UpstreamRefused)
+        self.assertEqual("proxy", error.hop)
+        self.assertIn(f"127.0.0.1:{self.port}", str(error))
+
+
+def _listens(port: int) -> bool:
+    """Is somebody listening there? Asks the system, not the port."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return any(row[3] == "0A" and int(row[1].split(":")[1], 16) == port for row in rows)

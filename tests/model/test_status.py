@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from clustergateway.errors import BadRequest, TooManyRequests, Unauthenticated, UpstreamRefused
+from clustergateway.model.status import status, status_answer
+
+
+class Statuses(SynchronousTestCase):
+    def test_plain(self) -> None:
+        self.assertEqual(
+            {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "metadata": {},
+                "status": "Failure",
+                "message": "no",
+                "reason": "BadRequest",
+                "code": 400,
+            },
+            status(BadRequest("no")),
+        )
+
+    def test_names_cluster_and_hop(self) -> None:
+        answer = status(UpstreamRefused("refused", cluster="east", hop="connect"))
+        self.assertEqual('cluster "east" connect: refused', answer["message"])
+        self.assertEqual("east", answer["details"]["name"])
+        self.assertEqual(
+            [{"reason": "UpstreamRefused", "message": "refused", "field": "connect"}], answer["details"]["causes"]
+        )
+
+    def test_retry_after(self) -> None:
+        error = TooManyRequests("later", retry_after=7)
+        self.assertEqual(7, status(error)["details"]["retryAfterSeconds"])
+        self.assertIn(b"\r\nRetry-After: 7\r\n", status_answer(error, keep_alive=True))
+
+    def test_answer(self) -> None:
+        data = status_answer(Unauthenticated("ä"), keep_alive=False)
+        head, _, body = data.partition(b"\r\n\r\n")
+        self.assertEqual("ä", json.loads(body)["message"])
+        lines = head.split(b"\r\n")
+        self.assertEqual(b"HTTP/1.1 401 Unauthorized", lines[0])
+        self.assertIn(b"Content-Length: %d" % len(body), lines)
+        self.assertIn(b"Content-Type: application/json", lines)
+        self.assertIn(b"Connection: close", lines)
+        self.assertTrue(any(line.startswith(b"WWW-Authenticate: ") for line in lines))
+
+    def test_answer_to_head_and_to_http10(self) -> None:
+        data = status_answer(BadRequest("x"), keep_alive=True, http10=True, head_only=True)
+        self.assertTrue(data.endswith(b"\r\nConnection: keep-alive\r\n\r\n"))
