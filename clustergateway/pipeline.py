@@ -24,7 +24,7 @@ from .model.route import Route, is_proxied, parse_route
 from .transport.forward import Forward
 
 if TYPE_CHECKING:
-    from .interfaces import Authenticator, Credentials, Directory, Entry, ProxyAuthorizer, Tap, Upstream
+    from .interfaces import Authenticator, Credentials, Entry, ProxyAuthorizer, Tap, Upstream
     from .model.gateway import ClusterGateway
     from .model.http1 import RequestHead
 
@@ -101,6 +101,7 @@ class Pipeline:
     """
     Implements L{clustergateway.interfaces.Proxy}.
 
+    @param find: gives the cluster of a name; raises (or its Deferred fails with) L{UnknownCluster}.
     @param whom: which identity the cluster is shown, as header lines; by default none: the gateway's own.
     @param observe: a tap for a request that is audited or recorded, C{None} for one that is not.
     """
@@ -109,7 +110,7 @@ class Pipeline:
         self,
         authenticator: Authenticator,
         authorizer: ProxyAuthorizer,
-        directory: Directory,
+        find: Callable[[str], ClusterGateway | Deferred[ClusterGateway]],
         credentials: Credentials,
         upstream: Callable[[ClusterGateway, Entry], Upstream],
         clock: IReactorTime,
@@ -118,7 +119,7 @@ class Pipeline:
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
-        self._directory = directory
+        self._find = find
         self._credentials = credentials
         self._upstream = upstream
         self._clock = clock
@@ -181,15 +182,8 @@ class Pipeline:
 
     # where
 
-    def where(self, request: Passing) -> Passing:
-        cluster = self._directory.get(request.asked.route.name)
-        request.record.cluster = cluster.name
-        if cluster.unroutable:
-            raise ClusterUnavailable(
-                f"cluster {cluster.name} is not routed to: {cluster.unroutable}", cluster=cluster.name, retry_after=30
-            )
-        request.cluster = cluster
-        return request
+    def where(self, request: Passing) -> Passing | Deferred[Passing]:
+        return then(self._find(request.asked.route.name), partial(_routable, request))
 
     # as whom
 
@@ -269,6 +263,16 @@ class Pipeline:
             namespace=inner.namespace,
             name=inner.name,
         )
+
+
+def _routable(request: Passing, cluster: ClusterGateway) -> Passing:
+    request.record.cluster = cluster.name
+    if cluster.unroutable:
+        raise ClusterUnavailable(
+            f"cluster {cluster.name} is not routed to: {cluster.unroutable}", cluster=cluster.name, retry_after=30
+        )
+    request.cluster = cluster
+    return request
 
 
 def _parse(method: bytes, target: bytes) -> Asked:

@@ -91,7 +91,7 @@ class Settings:
     requestheader_username_headers: tuple[str, ...] = ("x-remote-user",)
     requestheader_group_headers: tuple[str, ...] = ("x-remote-group",)
     requestheader_extra_headers_prefix: tuple[str, ...] = ("x-remote-extra-",)
-    requestheader_uid_headers: tuple[str, ...] = ("x-remote-uid",)
+    requestheader_uid_headers: tuple[str, ...] = ()
     secret_namespace: str = "vela-system"
     user_agent: str = ""
     authorize_proxy_subpath: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from twisted.internet.defer import Deferred
@@ -69,12 +68,6 @@ class World:
             raise UnknownCluster(f"no cluster {name}", cluster=name)
         return self.clusters[name]
 
-    def all(self) -> list[ClusterGateway]:
-        return list(self.clusters.values())
-
-    def subscribe(self, listener: Callable[[str, ClusterGateway], None]) -> Callable[[], None]:
-        return lambda: None
-
     def entry(self, cluster: ClusterGateway) -> Entry | Deferred[Entry]:
         entry = self.entries[0] if len(self.entries) == 1 else self.entries.pop(0)
         if isinstance(entry, Exception):
@@ -97,7 +90,7 @@ class PipelineTests(SynchronousTestCase):
         self.world = World()
         self.clock = Clock()
         self.pipeline = Pipeline(
-            self.world, self.world, self.world, self.world, lambda cluster, entry: self.world.upstream, self.clock
+            self.world, self.world, self.world.get, self.world, lambda cluster, entry: self.world.upstream, self.clock
         )
 
     def decide(self, request: RequestHead) -> Forward:

@@ -55,10 +55,12 @@ class RequestHeaderAuthenticator:
         @raise Unauthenticated: the front proxy names a user in a way that cannot be understood.
         """
         trust, certificate = self._trust, claims.certificate
-        if trust is None or certificate is None or not trust.names_user(claims.headers):
+        if trust is None or certificate is None:
             return None
         known = self._proxies.get(certificate, self._clock.seconds())
         if known is None:
+            if not trust.names_user(claims.headers):
+                return None
             known = self._judge(certificate, claims.chain)
         if not known:
             return None

@@ -6,8 +6,10 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..errors import ConfigurationError
 from ..kube.follow import FollowedFile
-from ..model.identity import Attributes, Decision, Identity
+from ..model.identity import ANONYMOUS_USER, Attributes, Decision, Identity
 from ..model.policy import OPEN, parse_policy
+
+_ALLOWED = Decision(True)
 
 
 class PolicyAuthorizer:
@@ -50,6 +52,8 @@ class PolicyAuthorizer:
 
         @param upgrade: the request asks for another protocol.
         """
+        if self._policy is OPEN and who.user != ANONYMOUS_USER:
+            return _ALLOWED  # the rule of OPEN gives everything; nothing needs to be matched to know it
         decision = self._policy.decide(who, outer)
         if not decision.allowed:
             return decision

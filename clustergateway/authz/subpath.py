@@ -35,7 +35,8 @@ class SubpathAuthorizer:
         """
         if not self._subpath or PRIVILEGED_GROUP in who.groups:
             return self._authorizer.authorize(who, outer)
-        questions = [outer, *(replace(inner, verb=verb) for verb in needed_verbs(inner))]
+        questions = [outer, inner]
+        questions += [replace(inner, verb=verb) for verb in needed_verbs(inner)[1:]]
         return self._all(who, questions, 0)
 
     def _all(self, who: Identity, questions: list[Attributes], first: int) -> Decision | Deferred[Decision]:

@@ -10,19 +10,17 @@ from typing import Any
 from OpenSSL import SSL
 from service_identity import VerificationError
 from treq.client import HTTPClient
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
-from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
-from ..errors import ConfigurationError, GatewayError, ServiceUnavailable
+from ..errors import ConfigurationError, GatewayError, HubUnavailable, ServiceUnavailable
+from ..kube.body import read_body
 from ..kube.https import Whole
-from ..model.expiring import ExpiringCache
+from ..kube.singleflight import SharedAnswers
 from ..model.identity import Attributes, Identity
 from ..model.identityreview import MAX_ANSWER, Answer, Webhook, decode_answer, encode_review
 
@@ -48,53 +46,36 @@ class ReviewClient:
         """
         self._agents = agents
         self._clock = clock
-        self._answers: ExpiringCache[_Question, Answer] = ExpiringCache(REMEMBERED)
-        self._waiting: dict[_Question, list[Deferred[Answer]]] = {}
+        self._answers: SharedAnswers[_Question, Answer] = SharedAnswers(clock, lambda answer: answer.ttl, REMEMBERED)
+        self._open = 0
         self._clients: dict[Webhook, tuple[object, HTTPClient]] = {}
 
     def ask(
         self, webhook: Webhook, who: Identity, cluster: str, rule: str, attributes: Attributes
     ) -> Answer | Deferred[Answer]:
         """
-        @raise ServiceUnavailable: (or the Deferred fails with it) there is no answer.
+        @raise ServiceUnavailable: (the Deferred fails with it) there is no answer.
         """
         question = (webhook, encode_review(who, cluster, rule, attributes))
-        answer = self._answers.get(question, self._clock.seconds())
-        if answer is not None:
-            return answer
-        waiting = self._waiting.get(question)
-        if waiting is None:
-            if len(self._waiting) >= PENDING:
-                raise ServiceUnavailable("too many questions to identity webhooks are open", hop=HOP, retry_after=1)
-            client = self._client(webhook)
-            waiting = self._waiting[question] = []
-            mine = self._wait(waiting)
-            self._post(client, *question).addBoth(partial(self._answered, question))
-            return mine
-        return self._wait(waiting)
+        return self._answers.get(question, partial(self._ask, *question))
 
-    def _wait(self, waiting: list[Deferred[Answer]]) -> Deferred[Answer]:
-        # One who no longer waits is taken off the list; the question stays open for the others, and for the cache.
-        mine: Deferred[Answer] = Deferred(waiting.remove)
-        waiting.append(mine)
-        return mine
+    def _ask(self, webhook: Webhook, body: bytes) -> Deferred[Answer]:
+        if self._open >= PENDING:
+            return fail(ServiceUnavailable("too many questions to identity webhooks are open", hop=HOP, retry_after=1))
+        self._open += 1
+        return maybeDeferred(self._post, webhook, body).addBoth(self._answered)
 
-    def _answered(self, question: _Question, result: Answer | Failure) -> None:
-        if isinstance(result, Answer) and result.ttl:
-            self._answers.put(question, result, self._clock.seconds() + result.ttl)
-        waiting = self._waiting.pop(question)
-        while waiting:
-            each = waiting.pop(0)
-            if isinstance(result, Answer):
-                each.callback(result)
-            else:
-                each.errback(_converted(result))
+    def _answered(self, result: Answer | Failure) -> Answer:
+        self._open -= 1
+        if isinstance(result, Failure):
+            raise _converted(result)
+        return result
 
-    def _post(self, client: HTTPClient, webhook: Webhook, body: bytes) -> Deferred[Answer]:
+    def _post(self, webhook: Webhook, body: bytes) -> Deferred[Answer]:
         headers = Headers({"Content-Type": ["application/json"], "Accept": ["application/json"]})
         # A redirect would carry the caller's identity elsewhere.
-        asked: Deferred[Any] = maybeDeferred(
-            client.post, webhook.url, data=body, headers=headers, allow_redirects=False
+        asked: Deferred[Any] = self._client(webhook).post(
+            webhook.url, data=body, headers=headers, allow_redirects=False
         )
         asked.addCallback(_read)
         asked.addTimeout(webhook.timeout, self._clock, _late)
@@ -134,42 +115,13 @@ def _contents(path: str) -> bytes:
 def _read(response: Any) -> Deferred[Answer]:
     if response.code != 200:
         raise ServiceUnavailable(f"the identity webhook answered {response.code}", hop=HOP)
-    body = _Body()
-    response.deliverBody(body)
-    return body.whole.addCallback(decode_answer)
+    return read_body(response, MAX_ANSWER).addCallbacks(decode_answer, _broken)
 
 
-class _Body(Protocol):
-    """
-    Collects an answer's body, up to its limit.
-
-    @ivar whole: the body.
-    """
-
-    def __init__(self) -> None:
-        self.whole: Deferred[bytes] = Deferred(self._hang_up)
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def dataReceived(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size <= MAX_ANSWER:
-            self._parts.append(data)
-        elif not self.whole.called:
-            self._hang_up()
-            self.whole.errback(ServiceUnavailable(f"the identity webhook's answer is larger than {MAX_ANSWER} bytes"))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.whole.called:
-            return
-        if reason.check(ResponseDone, PotentialDataLoss):
-            self.whole.callback(b"".join(self._parts))
-        else:
-            self.whole.errback(ServiceUnavailable("the identity webhook's answer broke off"))
-
-    def _hang_up(self, _: object = None) -> None:
-        if self.transport is not None:
-            self.transport.loseConnection()
+def _broken(failure: Failure) -> Answer:
+    if failure.check(HubUnavailable):
+        raise ServiceUnavailable("the identity webhook's answer broke off or is too large")
+    return failure  # type: ignore[return-value]  # it goes on
 
 
 def _late(_: object, seconds: float) -> Answer:

@@ -20,7 +20,12 @@ class _Whole(Protocol):
         self._most = most
         self._parts: list[bytes] = []
         self._held = 0
-        self.finished: Deferred[bytes] = Deferred(lambda _: hang_up(self.transport))
+        self._left = False
+        self.finished: Deferred[bytes] = Deferred(self._leave)
+
+    def _leave(self, _: Deferred[bytes]) -> None:
+        self._left = True  # what hanging up causes is not the answer's fault
+        hang_up(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         if self.finished.called:
@@ -32,7 +37,7 @@ class _Whole(Protocol):
             hang_up(self.transport)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self.finished.called:
+        if self.finished.called or self._left:
             return
         # An answer that neither says its length nor is chunked may be whole or not; a JSON document shows it.
         if reason.check(ResponseDone, PotentialDataLoss):

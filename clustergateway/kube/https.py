@@ -9,14 +9,16 @@ from cryptography import x509
 from OpenSSL import SSL, crypto
 from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import VerifyError
 from twisted.internet.interfaces import IConsumer, IOpenSSLClientConnectionCreator, IReactorTime
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.ssl import (
     Certificate,
     KeyPair,
     PrivateCertificate,
     optionsForClientTLS,
 )
+from twisted.python.failure import Failure
 from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
@@ -105,7 +107,7 @@ def pooled_agent(
     """
     try:
         policy = _Policy(ca, cert, key, server_name, insecure)
-    except (ValueError, crypto.Error, SSL.Error):
+    except (ValueError, crypto.Error, SSL.Error, VerifyError):
         raise ConfigurationError("the CA bundle, client certificate or key cannot be used") from None
     pool = HTTPConnectionPool(reactor)
     pool._factory = _QuietFactory
@@ -147,25 +149,37 @@ def poster(
 ) -> Callable[[bytes], Deferred[int]]:
     """
     @param token: bearer token, C{""} for none.
-    @return: POSTs JSON there; gives the answer's status code, its body unread.
+    @return: POSTs JSON there; gives the answer's status code, when its body has passed unread.
     """
     headers = Headers({"Content-Type": ["application/json"]})
     if token:
         headers.addRawHeader("Authorization", f"Bearer {token}")
 
     def post(body: bytes) -> Deferred[int]:
-        sent = asked.request(b"POST", url.encode("ascii"), headers, Whole(body))
+        sent = asked.request(b"POST", url.encode("ascii"), headers, Whole(body)).addCallback(_code)
         sent.addTimeout(timeout, clock)
-        return sent.addCallback(_code)
+        return sent
 
     return post
 
 
-def _code(response: IResponse) -> int:
-    response.deliverBody(_Unread())
-    code: int = response.code
-    return code
+def _code(response: IResponse) -> Deferred[int]:
+    unread = _Unread(response.code)
+    response.deliverBody(unread)
+    return unread.passed
 
 
 class _Unread(Protocol):
     """Lets a body pass, so that its connection can be used again."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+        self.passed: Deferred[int] = Deferred(self._hang_up)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if not self.passed.called:
+            self.passed.callback(self._code)
+
+    def _hang_up(self, _: object) -> None:
+        transport: Any = self.transport
+        transport.stopProducing()

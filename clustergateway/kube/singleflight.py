@@ -61,12 +61,11 @@ class SharedAnswers(Generic[K, V]):
 
     def _answered(self, result: V | Failure, key: K) -> None:
         waiting = self._waiting.pop(key)
-        if isinstance(result, Failure):
-            for each in waiting:
-                each.errback(result)
-            return
-        life = self._life(result)
-        if life > 0:
-            self._cache.put(key, result, self._clock.seconds() + life)
+        if not isinstance(result, Failure):
+            life = self._life(result)
+            if life > 0:
+                self._cache.put(key, result, self._clock.seconds() + life)
         for each in waiting:
-            each.callback(result)
+            # One may have left because another heard the answer.
+            if not each.called:
+                each.callback(result)

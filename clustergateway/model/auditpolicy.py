@@ -13,9 +13,9 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from . import fields
-from .identity import Identity
 from .manifest import documents
 from .policy import matches
+from .record import Record
 
 RECEIVED = "RequestReceived"
 STARTED = "ResponseStarted"
@@ -53,26 +53,6 @@ LEVEL_NAMES = {level: name for name, level in LEVELS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """
-    What rules are asked about: who does what where.
-
-    @ivar cluster: C{""} for the gateway's own API.
-    @ivar path: of a request that is about no resource, C{""} for one that is.
-    """
-
-    identity: Identity
-    verb: str
-    cluster: str = ""
-    group: str = ""
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
     """
     Sessions (exec, attach) are recorded.
@@ -93,7 +73,7 @@ class GroupResources:
     resources: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
-    def covers(self, what: Subject) -> bool:
+    def covers(self, what: Record) -> bool:
         if self.group not in (what.group, "*"):
             return False
         if not self.resources:
@@ -125,7 +105,7 @@ class Rule:
     omit_managed_fields: bool = False
     session: Session | None = None
 
-    def matches(self, what: Subject) -> bool:
+    def matches(self, what: Record) -> bool:
         if self.users and what.identity.user not in self.users:
             return False
         if self.groups and self.groups.isdisjoint(what.identity.groups):
@@ -140,7 +120,7 @@ class Rule:
             return bool(what.path) and any(_path_fits(each, what.path) for each in self.paths)
         return True
 
-    def _covers(self, what: Subject) -> bool:
+    def _covers(self, what: Record) -> bool:
         if self.namespaces and what.namespace not in self.namespaces:
             return False
         return not self.resources or any(each.covers(what) for each in self.resources)
@@ -152,7 +132,7 @@ class AuditPolicy:
 
     rules: tuple[Rule, ...] = ()
 
-    def rule(self, what: Subject) -> Rule:
+    def rule(self, what: Record) -> Rule:
         """The rule for this request; one of level None when no rule is."""
         return next((rule for rule in self.rules if rule.matches(what)), SILENCE)
 

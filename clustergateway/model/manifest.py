@@ -9,6 +9,9 @@ import yaml
 
 from ..errors import ConfigurationError
 
+MOST_OBJECTS = 10_000
+"""In one document, lists included."""
+
 
 class _Loader(yaml.SafeLoader):
     """
@@ -42,13 +45,21 @@ def documents(text: bytes | str) -> list[Any]:
 
 
 def objects(document: Any) -> Iterator[Any]:
-    """The document itself, or the items of a C{List} kind, however deep."""
+    """
+    The document itself, or the items of a C{List} kind, however deep.
+
+    @raise ConfigurationError: there are more than L{MOST_OBJECTS}; a list that contains itself has no end of them.
+    """
     pending = [document]
-    while pending:
-        current = pending.pop(0)
+    for _ in range(MOST_OBJECTS):
+        if not pending:
+            return
+        current = pending.pop()
         items = current.get("items") if isinstance(current, dict) else None
         kind = current.get("kind") if isinstance(current, dict) else None
         if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
-            pending[:0] = items
+            pending.extend(reversed(items))
         else:
             yield current
+    if pending:
+        raise ConfigurationError(f"it holds more than {MOST_OBJECTS} objects")

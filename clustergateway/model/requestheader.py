@@ -58,28 +58,46 @@ class RequestHeaderTrust:
         @return: the identity they claim, or C{None} if they name no user. Only to be believed from a front proxy.
         @raise Unauthenticated: they name two users or two uids, or are not UTF-8.
         """
-        fields = [(name, value) for name, value in headers if value]
-        user = _only(fields, self._users, "user")
+        users: list[tuple[bytes, bytes]] = []
+        uids: list[tuple[bytes, bytes]] = []
+        groups: list[tuple[bytes, bytes]] = []
+        extra: dict[str, tuple[str, ...]] = {}
+        for name, value in headers:
+            if not value:
+                continue
+            if name in self._users:
+                users.append((name, value))
+            elif name in self._groups:
+                groups.append((name, value))
+            elif name in self._uids:
+                uids.append((name, value))
+            elif name.startswith(self._extras) and (key := self._key(name)):
+                extra[key] = (*extra.get(key, ()), _text(value))
+        user = _only(users, self._users, "user")
         if not user:
             return None
-        groups = [_text(value) for wanted in self._groups for name, value in fields if name == wanted]
-        extra: dict[str, list[str]] = {}
-        for name, value in fields:
-            for prefix in self._extras:
-                if name.startswith(prefix) and len(name) > len(prefix):
-                    extra.setdefault(_extra_key(name[len(prefix) :]), []).append(_text(value))
-                    break
+        if len(self._groups) > 1:
+            groups.sort(key=lambda field: self._groups.index(field[0]))
         return Identity(
             user,
-            tuple(dict.fromkeys(groups)),
-            _only(fields, self._uids, "uid"),
-            tuple((key, tuple(values)) for key, values in extra.items()),
+            tuple(dict.fromkeys([_text(value) for _, value in groups])),
+            _only(uids, self._uids, "uid") if uids else "",
+            tuple(extra.items()),
             "requestheader",
         )
+
+    def _key(self, name: bytes) -> str:
+        """Keys are percent-encoded where a header name could not hold them (user.Info extra keys are lowercase)."""
+        for prefix in self._extras:
+            if name.startswith(prefix):
+                return unquote_to_bytes(name[len(prefix) :]).decode("utf-8", "replace").lower()
+        return ""
 
 
 def _only(fields: list[tuple[bytes, bytes]], names: tuple[bytes, ...], what: str) -> str:
     """The value of the first configured header that is there: the order of names is an order of preference."""
+    if len(fields) == 1:
+        return _text(fields[0][1])
     for wanted in names:
         values = {value for name, value in fields if name == wanted}
         if len(values) > 1:
@@ -95,8 +113,3 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         raise Unauthenticated("The front proxy's identity headers are not UTF-8.") from None
-
-
-def _extra_key(name: bytes) -> str:
-    """Keys are percent-encoded where a header name could not hold them (user.Info extra keys are lowercase)."""
-    return unquote_to_bytes(name).decode("utf-8", "replace").lower()

@@ -23,12 +23,12 @@ INTERACTIVE = frozenset({"exec", "attach", "portforward"})
 
 def is_health(what: Attributes) -> bool:
     """Is this a health path, which nobody needs a permission for?"""
-    return _under(what.path, _HEALTH)
+    return bool(what.path) and _under(what.path, _HEALTH)
 
 
 def is_discovery(what: Attributes) -> bool:
     """Is this reading what the API offers, which every authenticated user may?"""
-    return what.verb in ("get", "head", "options") and _under(what.path, _DISCOVERY)
+    return bool(what.path) and what.verb in ("get", "head", "options") and _under(what.path, _DISCOVERY)
 
 
 def _under(path: str, roots: tuple[str, ...]) -> bool:

@@ -22,7 +22,6 @@ from ..model.auditpolicy import (
     AuditPolicy,
     Level,
     Rule,
-    Subject,
     parse_audit_policy,
 )
 from .audittap import AuditTap
@@ -118,12 +117,13 @@ class Audit:
         if known is not None:
             return known.tap
         record.group, record.version, record.path = attributes.group, attributes.version, attributes.path
-        rule = self._rule(record)
-        if rule.level is Level.NONE and rule.session is None:
+        rule = self._policy.rule(record)
+        silent = rule.level is Level.NONE
+        if silent and rule.session is None:
             return None
         self._identify(record)
         tap = self._tap(record, rule, head)
-        received = rule.level is not Level.NONE and RECEIVED not in rule.omitted
+        received = not silent and RECEIVED not in rule.omitted
         if received:
             self._emit(record, rule, RECEIVED, record.started, Told({}))
         if received or tap is not None:
@@ -135,7 +135,7 @@ class Audit:
         if known is not None:
             rule, tap = known.rule, known.tap
         else:
-            rule, tap = self._rule(record), None
+            rule, tap = self._policy.rule(record), None
         if rule.level is Level.NONE:
             return
         self._identify(record)
@@ -173,38 +173,26 @@ class Audit:
             }
             yield "cluster_gateway_recorded_sessions", "Recordings of sessions since the start.", ("result",), sessions
 
-    def _rule(self, record: Record) -> Rule:
-        return self._policy.rule(
-            Subject(
-                record.identity,
-                record.verb,
-                record.cluster,
-                record.group,
-                record.resource,
-                record.subresource,
-                record.namespace,
-                record.name,
-                record.path,
-            )
-        )
-
     def _identify(self, record: Record) -> None:
         record.audit_id = record.audit_id or self._fresh()
 
     def _tap(self, record: Record, rule: Rule, head: RequestHead) -> AuditTap | None:
+        long = record.verb in _LONG_VERBS or record.subresource in _LONG_SUBRESOURCES
+        if not long and rule.level <= Level.METADATA:
+            return None
         tap = AuditTap()
         session = record.subresource in _SESSIONS and head.upgrade is not None
         if session and rule.session is not None and self._recorder is not None:
             tap.recording = self._recorder.begin(record, rule.session)
         if rule.level is Level.NONE:
             pass
-        elif record.verb in _LONG_VERBS or record.subresource in _LONG_SUBRESOURCES:
+        elif long:
             tap.decodes = session and tap.recording is None
             if STARTED not in rule.omitted:
                 tap.announce = lambda: self._emit(record, rule, STARTED, self._clock.seconds(), Told({}))
         elif may_be_shown(record.resource, record.subresource):
             tap.request_lines = head.lines
-            if rule.level >= Level.REQUEST and head.has_body:
+            if head.has_body:
                 tap.request = Collected(self._body_limit)
             if rule.level >= Level.REQUEST_RESPONSE:
                 tap.response = Collected(self._body_limit)

@@ -1,11 +1,10 @@
-"""Who calls: client certificate, static token, service account token, front proxy; and as whom, by impersonation."""
+"""Who calls: by client certificate, static token or service account token."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -13,14 +12,12 @@ from cryptography.x509.oid import NameOID
 
 from .call import ANONYMOUS, User
 from .registry import Registry
-from .status import bad_request, forbidden, unauthorized
+from .status import unauthorized
 from .store import Key
 from .tokens import ServiceAccountTokens
 
 AUTHENTICATED = "system:authenticated"
 _WEBSOCKET_TOKEN = "base64url.bearer.authorization.k8s.io."
-Allowed = Callable[[User, str, str, str, str], bool]
-"""May this user do this verb on this group, resource and name (cluster-wide)?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,43 +120,3 @@ def _unpadded(text: str) -> str:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
         return ""
-
-
-def impersonated(user: User, headers: Sequence[tuple[str, str]], allowed: Allowed) -> User:
-    """
-    The user that the C{Impersonate-*} headers name, or C{user} if there are none.
-
-    @param headers: all of the request, names in lower case.
-    @raise ApiError: 403, or 400 for groups without a user.
-    """
-    name, uid = _last(headers, "impersonate-user"), _last(headers, "impersonate-uid")
-    groups = [value for key, value in headers if key == "impersonate-group"]
-    extra: dict[str, list[str]] = {}
-    for key, value in headers:
-        if key.startswith("impersonate-extra-"):
-            extra.setdefault(unquote(key[len("impersonate-extra-") :]).lower(), []).append(value)
-    if not name:
-        if groups or uid or extra:
-            raise bad_request("requested groups, uid or extra without impersonating a user name")
-        return user
-    _check(user, allowed, "users", "", [name])
-    _check(user, allowed, "groups", "", groups)
-    _check(user, allowed, "uids", "authentication.k8s.io", [uid] if uid else [])
-    for key, values in extra.items():
-        _check(user, allowed, f"userextras/{key}", "authentication.k8s.io", values)
-    if name.startswith("system:serviceaccount:") and not groups:
-        groups = ["system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}"]
-    own = [AUTHENTICATED] if name != ANONYMOUS.name else ["system:unauthenticated"]
-    together = tuple(dict.fromkeys([*groups, *own]))
-    return User(name, together, uid, {key: tuple(values) for key, values in extra.items()})
-
-
-def _last(headers: Iterable[tuple[str, str]], name: str) -> str:
-    return next((value for key, value in headers if key == name), "")
-
-
-def _check(user: User, allowed: Allowed, resource: str, group: str, names: Iterable[str]) -> None:
-    for name in names:
-        if not allowed(user, "impersonate", group, resource, name):
-            where = f'cannot impersonate resource "{resource}" in API group "{group}" at the cluster scope'
-            raise forbidden(resource.partition("/")[0], group, name, f'User "{user.name}" {where}')

@@ -9,7 +9,7 @@ from .call import Answer, Call, User, answered
 from .kinds import Kind
 from .objects import Object, dig, metadata
 from .paths import Target
-from .rbac import Access, Authorizer
+from .rbac import MASTERS, Access, Authorizer
 from .registry import Deletion, Registry
 from .rest import Rest
 from .status import method_not_allowed
@@ -76,7 +76,7 @@ class Reviews:
     def _rules_review(self, call: Call, target: Target, kind: Kind) -> Answer:
         given = _given(call, target, kind)
         rules = self._authorizer.rules(call.user, dig(given, "spec", "namespace") or "")
-        if not self._authorizer.enabled:
+        if not self._authorizer.enabled or MASTERS in call.user.groups:
             rules = [
                 {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
                 {"verbs": ["*"], "nonResourceURLs": ["*"]},

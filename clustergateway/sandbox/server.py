@@ -15,16 +15,17 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
 from .addresses import ServiceAddresses
-from .authn import Authenticator, Trust, impersonated
+from .authn import Authenticator, Trust
 from .call import Answer, Call, Stream, User
 from .controllers import Controllers
 from .definitions import Definitions
 from .faces import Faces
+from .impersonation import impersonated
 from .kinds import Kinds
 from .names import new_uid
 from .objects import Object, dumps
 from .paths import Target, parse
-from .rbac import Access, Authorizer, access_of
+from .rbac import Authorizer, access_of
 from .registry import Registry
 from .rest import Rest
 from .reviews import Reviews
@@ -155,17 +156,14 @@ class ApiServer(Resource):
     def _answer(self, request: Request) -> int | bytes:
         headers, folded = read_headers(request)
         user = self.authenticator.authenticate(peer_certificate(request), folded)
-        user = impersonated(user, headers, self._may)
         path, query = split_uri(request.uri)
+        method = request.method.decode("latin-1")
+        target = parse(method, path, query)
+        access = access_of(target)
+        user = impersonated(user, headers, self.authorizer, access)
+        self.authorizer.check(user, access)
         body = request.content.read() if request.content is not None else b""
-        call = Call(request.method.decode("latin-1"), path, query, folded, body, user)
-        target = parse(call.method, call.path, call.query)
-        self.authorizer.check(user, access_of(target))
-        return self._dispatch(request, call, target)
-
-    def _may(self, user: User, verb: str, group: str, resource: str, name: str) -> bool:
-        resource, _, subresource = resource.partition("/")
-        return self.authorizer.allowed(user, Access(verb, group, "", resource, subresource, name=name))
+        return self._dispatch(request, Call(method, path, query, folded, body, user), target)
 
     def _dispatch(self, request: Request, call: Call, target: Target) -> int | bytes:
         if (target.group, target.resource) == ("", "pods") and target.subresource in STREAMS and self._streams:

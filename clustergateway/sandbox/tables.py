@@ -217,7 +217,7 @@ def _columns(written: str) -> list[Object]:
     found: list[Object] = []
     for one in written.split():
         name = one.rstrip("*#").replace("_", " ")
-        kind = "integer" if "#" in one else "string"
+        kind = "integer" if "#" in one else "date" if name == "Created At" else "string"
         form = "name" if name == "Name" else ""
         found.append({"name": name, "type": kind, "format": form, "description": "", "priority": int("*" in one)})
     return found

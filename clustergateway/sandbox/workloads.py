@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .names import generated
-from .objects import Object, copied, dig, dumps, metadata, timestamp
+from .objects import Object, copied, dig, metadata, timestamp
 from .registry import Deletion, Options, Registry
 from .selectors import matches_selector
 from .status import ApiError
@@ -60,21 +61,28 @@ class Workloads:
             current = self._new_replicaset(obj, digest, owned)
         elif dig(current, "spec", "replicas") != spec["replicas"]:
             self._scale(current, spec["replicas"])
-        revision = (metadata(current).get("annotations") or {}).get(REVISION, "1")
-        if (meta.get("annotations") or {}).get(REVISION) != revision:
-            self._annotate(obj, revision)
+        self._number(obj, current, owned)
         if dig(current, "status", "availableReplicas") == spec["replicas"] or not spec["replicas"]:
             for old in owned:
                 if old is not current and dig(old, "spec", "replicas"):
                     self._scale(old, 0)
         self._deployment_status(obj, current, self._owned("apps", "replicasets", obj))
 
+    def _number(self, obj: Object, current: Object, owned: list[Object]) -> None:
+        """Give the current ReplicaSet the highest revision (it may be an old one, rolled back to), and say which."""
+        latest = max((_revision(one) for one in owned if one is not current), default=0)
+        revision = str(max(_revision(current), latest + 1))
+        if _revision(current) != int(revision):
+            self._annotate("replicasets", current, revision)
+        if (metadata(obj).get("annotations") or {}).get(REVISION) != revision:
+            self._annotate("deployments", obj, revision)
+
     def _new_replicaset(self, obj: Object, digest: str, owned: list[Object]) -> Object:
         meta, template = metadata(obj), copied(obj["spec"]["template"])
         template["metadata"].setdefault("labels", {})[_HASH_LABEL] = digest
         selector = copied(obj["spec"]["selector"])
         selector.setdefault("matchLabels", {})[_HASH_LABEL] = digest
-        revisions = [int((metadata(one).get("annotations") or {}).get(REVISION, "0")) for one in owned]
+        revisions = [_revision(one) for one in owned]
         made = {
             "metadata": {
                 "name": f"{meta['name']}-{digest}",
@@ -88,12 +96,12 @@ class Workloads:
         assert kind is not None
         return self._registry.create(kind, meta["namespace"], made, _CONTROLLER)
 
-    def _annotate(self, obj: Object, revision: str) -> None:
+    def _annotate(self, resource: str, obj: Object, revision: str) -> None:
         def change(one: Object) -> Object:
             metadata(one).setdefault("annotations", {})[REVISION] = revision
             return one
 
-        self._write("apps", "deployments", obj, change)
+        self._write("apps", resource, obj, change)
 
     def _scale(self, obj: Object, replicas: int) -> None:
         def change(one: Object) -> Object:
@@ -286,8 +294,12 @@ _AVAILABILITY = {
 
 
 def _template_hash(template: Object) -> str:
-    digest = hashlib.sha256(dumps(template)).digest()
+    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
     return "".join("bcdfghjklmnpqrstvwxz2456789"[byte % 27] for byte in digest[:10])
+
+
+def _revision(obj: Object) -> int:
+    return int((metadata(obj).get("annotations") or {}).get(REVISION, "0"))
 
 
 def _owner(obj: Object) -> Object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import random
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Literal, cast
@@ -15,11 +16,14 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
+from ..clusters.breaker import Breakers
 from ..clusters.upstreams import Upstreams
 from ..credentials.execplugin import ExecPlugins
 from ..credentials.source import Source
 from ..credentials.tokenfile import TokenFiles
-from ..errors import ConfigurationError
+from ..errors import BadRequest, ConfigurationError
+from ..model.headers import FieldTable, request_table
+from ..model.http1 import TABLE
 from ..observe.all import Observers
 from ..observe.logs import AccessLog
 from ..observe.metrics import Gauges, RequestMetrics
@@ -69,12 +73,15 @@ class GatewayService(Service):
         self._mode: Mode = cast("Literal['merged', 'twisted']", settings.tls_transport)
         self._certificate = _serving_certificate(settings, reactor)
         self._routes = Routes(reactor, route_config(settings, self._mode))
-        builder = PoolBuilder(reactor, settings, self._routes, self._mode)
+        self._breakers = Breakers(reactor, random.random)
+        builder = PoolBuilder(reactor, settings, self._routes, self._mode, self._breakers)
         self._upstreams: Upstreams[Pool] = Upstreams(builder.build)
         self._credentials = _credentials(settings, sources, reactor, environment)
         self._metrics = RequestMetrics()
         self._access_log = AccessLog(write_log, reactor) if write_log is not None else None
         self._shutdown = NotShuttingDown()
+        self._identity_headers: tuple[frozenset[bytes], tuple[bytes, ...]] = (frozenset(), ())
+        self._field_table = TABLE
         self._site: GatewaySite | None = None
         self.port: IListeningPort | None = None
         self._stopping: Deferred[None] | None = None
@@ -92,10 +99,13 @@ class GatewayService(Service):
         directory = self._sources.directory
         directory.subscribe(self._upstreams.changed)
         directory.subscribe(self._credentials.changed)
+        directory.subscribe(self._breakers.changed)
         proxy = ProxyResource(self._pipeline())
         observers = [self._metrics] if self._access_log is None else [self._metrics, self._access_log]
         limits = self._settings.limits
-        self._site = GatewaySite(root(self._parts(proxy)), proxy, Observers(*observers), limits, self._reactor)
+        self._site = GatewaySite(
+            root(self._parts(proxy)), proxy, Observers(*observers), limits, self._reactor, self._table
+        )
         self._certificate.start()
         self.port = self._listen(self._site)
         lean(self._reactor)
@@ -126,7 +136,7 @@ class GatewayService(Service):
         return Pipeline(
             sources.authenticator,
             sources.proxy_authorizer,
-            sources.directory,
+            sources.find,
             self._credentials,
             self._upstreams.get,
             self._reactor,
@@ -135,7 +145,7 @@ class GatewayService(Service):
     def _parts(self, proxy: ProxyResource) -> Parts:
         gateways, virtual_clusters = collections(
             self._sources.directory,
-            lambda: int(self._reactor.seconds() * 1000),
+            self._sources.version,
             with_control_plane=self._settings.virtual_cluster_with_control_plane,
         )
         checks: list[Check] = [Ready(self._sources.unready), self._shutdown, Problems(self._problems)]
@@ -161,13 +171,29 @@ class GatewayService(Service):
 
     def _readings(self) -> Any:
         assert self._site is not None
-        return readings(self._site, self._upstreams, self._routes, self._sources, self._credentials)
+        return readings(
+            self._site,
+            self._upstreams,
+            self._routes,
+            self._sources,
+            self._credentials,
+            self._breakers,
+            self._reactor,
+        )
 
     def _problems(self) -> Mapping[str, str]:
         found = dict(self._sources.problems())
         if self._certificate.problem():
             found["serving certificate"] = self._certificate.problem()
         return found
+
+    def _table(self) -> FieldTable:
+        """Which header fields carry identity. The same while nothing changes: a table remembers what it saw."""
+        headers = self._sources.identity_headers()
+        if headers != self._identity_headers:
+            self._identity_headers = headers
+            self._field_table = request_table(BadRequest, *headers)
+        return self._field_table
 
     def _tls(self) -> Callable[[], ServerTls]:
         """The same value for as long as nothing changes: a new one means a new context."""

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from twisted.internet.interfaces import IReactorTime
+
+from ..clusters.breaker import Breakers
+from ..clusters.health import TrafficHealth
 from ..clusters.upstreams import Upstreams
 from ..credentials.source import Source
 from ..observe.metrics import Reading
@@ -14,8 +18,15 @@ from .sources import Sources
 
 
 def readings(
-    site: GatewaySite, upstreams: Upstreams[Pool], routes: Routes, sources: Sources, credentials: Source
+    site: GatewaySite,
+    upstreams: Upstreams[Pool],
+    routes: Routes,
+    sources: Sources,
+    credentials: Source,
+    breakers: Breakers,
+    clock: IReactorTime,
 ) -> Iterable[Reading]:
+    yield from sources.readings()
     pools = list(upstreams)
     clusters = list(sources.directory.all())
     yield "clustergateway_client_connections", "Clients connected.", (), {(): float(site.connections)}
@@ -42,6 +53,20 @@ def readings(
         "When a cluster's credential ends, seconds since the epoch.",
         ("cluster",),
         {(name,): at for name, at in expiries if at is not None},
+    )
+    health = TrafficHealth(breakers, clock)
+    known = {cluster.name: health.of(cluster).healthy for cluster in clusters}
+    yield (
+        "clustergateway_cluster_healthy",
+        "1 for a cluster known to be healthy, 0 for one known not to be, by its annotations and its traffic.",
+        ("cluster",),
+        {(name,): float(healthy) for name, healthy in known.items() if healthy is not None},
+    )
+    yield (
+        "clustergateway_breaker_open",
+        "1 for a cluster that is not tried at the moment because it could not be reached lately.",
+        ("cluster",),
+        {(name,): float(state != "closed") for name, state in breakers.states()},
     )
     if routes.konnectivity is not None:
         yield (

@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from ..errors import ConfigurationError
 from ..settings import Settings
+from .aggregated import Aggregated
 from .gateway import GatewayService, environment
 from .options import Options
 from .sources import Sources
@@ -48,7 +49,14 @@ def sources(settings: Settings, reactor: Any) -> Sources:
     """
     if settings.standalone:
         return Standalone(settings, reactor)
-    raise ConfigurationError("no clusters: give --clusters-dir or --clusters-kubeconfig")
+    try:
+        return Aggregated(settings, reactor, environment())
+    except ConfigurationError as error:
+        if settings.kubeconfig or environment().get("KUBERNETES_SERVICE_HOST"):
+            raise
+        raise ConfigurationError(
+            f"{error.message}; or run without one: give --clusters-dir or --clusters-kubeconfig"
+        ) from None
 
 
 def access_log(settings: Settings) -> Callable[[str], object] | None:

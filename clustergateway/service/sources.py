@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from ..interfaces import Authenticator, Authorizer, Directory, ProxyAuthorizer
     from ..model.gateway import ClusterGateway, Health
+    from ..observe.metrics import Reading
 
 
 class Sources(Protocol):
@@ -56,6 +57,26 @@ class Sources(Protocol):
 
     def unready(self) -> Iterable[str]:
         """Why no request can be served; nothing if they can."""
+        ...
+
+    def find(self, name: str) -> ClusterGateway | Deferred[ClusterGateway]:
+        """The cluster that a request is for, as L{Directory.get}, but perhaps asked for anew."""
+        ...
+
+    def version(self) -> int:
+        """
+        The latest resource version that the directory gave.
+
+        @raise HubUnavailable: none yet: what the directory holds is not the truth.
+        """
+        ...
+
+    def identity_headers(self) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+        """Names, and beginnings of names, of header fields that carry identity besides the usual ones; lowercased."""
+        ...
+
+    def readings(self) -> Iterable[Reading]:
+        """Numbers for whoever scrapes."""
         ...
 
     def write(self, name: str, health: Health, resource_version: str) -> Deferred[ClusterGateway]: ...

@@ -22,6 +22,7 @@ from ..interfaces import Authenticator
 from ..kube.follow import FollowedFile
 from ..model.gateway import ClusterGateway, Health
 from ..model.x509 import KeyPair
+from ..observe.metrics import Reading
 from ..settings import Settings
 from ..transport.admin import client_authority, write_kubeconfig
 
@@ -106,6 +107,21 @@ class Standalone:
 
     def unready(self) -> Iterable[str]:
         """Why no request can be served; files are there from the start."""
+        return ()
+
+    def find(self, name: str) -> ClusterGateway:
+        """
+        @raise UnknownCluster: none has this name.
+        """
+        return self.directory.get(name)
+
+    def version(self) -> int:
+        return self.directory.version
+
+    def identity_headers(self) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+        return frozenset(), ()
+
+    def readings(self) -> Iterable[Reading]:
         return ()
 
     def write(self, name: str, health: Health, resource_version: str) -> Deferred[ClusterGateway]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..clusters.breaker import Breakers
 from ..interfaces import Entry
 from ..model.gateway import ClusterGateway, Endpoint
 from ..settings import Settings
@@ -29,11 +30,12 @@ def route_config(settings: Settings, mode: Mode) -> RouteConfig:
 class PoolBuilder:
     """Makes the pool of one cluster."""
 
-    def __init__(self, reactor: Any, settings: Settings, routes: Routes, mode: Mode) -> None:
+    def __init__(self, reactor: Any, settings: Settings, routes: Routes, mode: Mode, breakers: Breakers) -> None:
         self._reactor = reactor
         self._settings = settings
         self._routes = routes
         self._mode = mode
+        self._breakers = breakers
 
     def build(self, cluster: ClusterGateway, entry: Entry) -> Pool:
         """
@@ -43,7 +45,8 @@ class PoolBuilder:
         # A head is written once, for the first endpoint's base path: others are alternatives if they share it.
         usable = [endpoint for endpoint in cluster.endpoints if endpoint.base_path == first.base_path]
         ways = [(label(endpoint), self._way(endpoint, entry)) for endpoint in usable]
-        way = FailoverEndpoint(self._reactor, ways)
+        patience = self._settings.limits.connect_timeout / 2
+        way = self._breakers.guard(cluster, FailoverEndpoint(self._reactor, ways), patience)
         return Pool(way, self._reactor, self._settings.limits, cluster.name)
 
     def _way(self, endpoint: Endpoint, entry: Entry) -> Any:

@@ -15,7 +15,6 @@ import yaml
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.task import Clock
 from twisted.web.server import NOT_DONE_YET
 
@@ -25,7 +24,6 @@ from ..sandbox.server import ApiServer, SandboxConfig, Streams
 from ..sandbox.tls import server_options
 
 if TYPE_CHECKING:
-    from twisted.internet.base import ReactorBase
     from twisted.internet.interfaces import IReactorTime
     from twisted.web.http import Request
 
@@ -243,18 +241,17 @@ def kubeconfig(name: str, url: str, ca: bytes, client: Pair) -> str:
     return yaml.safe_dump(written)
 
 
-def on_loopback(
-    reactor: ReactorBase, config: SandboxConfig | None = None, streams: Streams | None = None
-) -> LoopbackApiServer:
+def on_loopback(reactor: Any, config: SandboxConfig | None = None, streams: Streams | None = None) -> LoopbackApiServer:
     """
     Start a server on a free port. Whoever starts it calls its C{close}.
 
+    @param reactor: provides C{IReactorTCP} and C{IReactorTime}.
     @param config: its client CA is replaced by one that is made for this server.
     """
     authority = Authority("sandbox-ca", reactor.seconds())
     config = replace(_with_admin(config or SandboxConfig()), client_ca=authority.certificate)
     server = ApiServer(config, reactor, streams)
-    listening = server.listen(IReactorTCP(reactor), 0, server_options(authority.server("localhost", "127.0.0.1")))
+    listening = server.listen(reactor, 0, server_options(authority.server("localhost", "127.0.0.1")))
 
     def close() -> Deferred[object]:
         server.stop()

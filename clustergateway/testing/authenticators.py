@@ -29,19 +29,6 @@ class ScriptedAuthenticator:
         return answer
 
 
-class NamedAuthenticator:
-    """Takes C{Authorization: Bearer NAME} for the user of that name: for worlds in which trust is not the subject."""
-
-    def __init__(self, *groups: str) -> None:
-        self._groups = groups
-
-    def authenticate(self, claims: Claims) -> Identity | None:
-        for name, value in claims.headers:
-            if name == b"authorization" and value.startswith(b"Bearer "):
-                return Identity(value[len(b"Bearer ") :].decode("ascii"), self._groups, source="tokenfile")
-        return None
-
-
 class ScriptedAuthorizer:
     """
     Decides what it is told to, L{Decision}, error or Deferred; answers for the gateway and for the inside of clusters.

@@ -35,7 +35,12 @@ class Pair:
 
 
 class Authority:
-    """A certificate authority."""
+    """
+    A certificate authority.
+
+    @ivar certificate: its own, in PEM; C{der} is the same in DER.
+    @ivar intermediates: what a certificate from it has to be followed by, PEM.
+    """
 
     def __init__(self, name: str, issuer: Authority | None = None) -> None:
         """
@@ -51,6 +56,7 @@ class Authority:
             .sign(signer._key, SHA256())
         )
         self.certificate = certificate.public_bytes(Encoding.PEM)
+        self.der = certificate.public_bytes(Encoding.DER)
         self.intermediates: bytes = b"" if issuer is None else self.certificate + issuer.intermediates
 
     def server(self, *names: str, valid: tuple[datetime, datetime] = (LONG_AGO, FAR_AHEAD)) -> Pair:

@@ -51,7 +51,12 @@ class Gateway:
     """
 
     def __init__(
-        self, proxy: Proxy, observer: Observer, limits: Limits, seconds: Callable[[], float], table: FieldTable
+        self,
+        proxy: Proxy,
+        observer: Observer,
+        limits: Limits,
+        seconds: Callable[[], float],
+        table: Callable[[], FieldTable],
     ) -> None:
         self.proxy = proxy
         self.limits = limits
@@ -306,11 +311,11 @@ class GatewaySite(server.Site):
         observer: Observer,
         limits: Limits,
         clock: IReactorTime,
-        table: FieldTable = http1.TABLE,
+        table: Callable[[], FieldTable] = lambda: http1.TABLE,
     ) -> None:
         """
         @param resource: root of what is not proxied.
-        @param table: knows which header fields carry identity.
+        @param table: gives what knows which header fields carry identity; asked for each connection.
         """
         super().__init__(resource, self._request, reactor=clock, timeout=None)
         self.gateway = Gateway(proxy, observer, limits, clock.seconds, table)

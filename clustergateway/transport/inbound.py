@@ -88,6 +88,7 @@ class Inbound:
         "_pumping",
         "_served",
         "_splice",
+        "_table",
         "gateway",
         "since",
         "slow",
@@ -101,7 +102,8 @@ class Inbound:
         self._address: str = getattr(transport.getPeer(), "host", "")
         self._certificates: tuple[bytes | None, tuple[bytes, ...]] | None = None
         self._claims: Claims | None = None
-        self._parser = RequestParser(gateway.limits, gateway.table)
+        self._table = gateway.table()
+        self._parser = RequestParser(gateway.limits, self._table)
         self._phase = _HANDSHAKE if is_tls(transport) else _READY
         self._buffer = b""
         self._begun = False
@@ -199,7 +201,7 @@ class Inbound:
         head, served = self._head, self._served
         assert head is not None and served is not None
         if head.chunked:
-            self._chunks = ChunkTracker(self.gateway.limits.trailers, BadRequest, self.gateway.table)
+            self._chunks = ChunkTracker(self.gateway.limits.trailers, BadRequest, self._table)
         elif head.content_length:
             self._left = head.content_length
         else:

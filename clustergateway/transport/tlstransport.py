@@ -87,6 +87,7 @@ class TlsTransport:
         "_protocol",
         "_queue",
         "_reactor",
+        "_read_closed",
         "_socket",
         "_write_closed",
         "connected",
@@ -126,6 +127,7 @@ class TlsTransport:
         self._producer: IPushProducer | None = None
         self._paused = False
         self._write_closed = False
+        self._read_closed = False
         self.connected = True
         self.disconnected = False
         self.disconnecting = False
@@ -162,7 +164,7 @@ class TlsTransport:
             return main.CONNECTION_LOST
         if not size:
             # The end of the connection without close_notify may be an attacker's (RFC 8446 section 6.1).
-            return main.CONNECTION_DONE if self._write_closed else main.CONNECTION_LOST
+            return main.CONNECTION_DONE if self._write_closed or self._read_closed else main.CONNECTION_LOST
         incoming = self._incoming
         incoming.write(_VIEW[:size])
         if not self._established:
@@ -175,29 +177,25 @@ class TlsTransport:
         """Decrypt all that came, and hand it to the protocol in one piece."""
         decrypt = self._decrypt
         why: Exception | None = None
+        data = b""
+        parts: list[bytes] | None = None
         try:
             data = decrypt(RECORD)
             if incoming.pending and data:
                 parts = [data]
-                try:
-                    while incoming.pending:
-                        data = decrypt(RECORD)
-                        if not data:
-                            why = main.CONNECTION_DONE
-                            break
-                        parts.append(data)
-                except ssl.SSLWantReadError:
-                    pass
-                except ssl.SSLError as error:
-                    why = TlsError(error)
-                data = b"".join(parts)
-            elif not data:
+                while incoming.pending and data:
+                    data = decrypt(RECORD)
+                    parts.append(data)
+            if not data:
                 why = main.CONNECTION_DONE
         except ssl.SSLWantReadError:
-            data = b""
+            pass
+        except ssl.SSLZeroReturnError:
+            why = main.CONNECTION_DONE
         except ssl.SSLError as error:
-            data = b""
             why = TlsError(error)
+        if parts is not None:
+            data = b"".join(parts)
         if data:
             self._protocol.dataReceived(data)
         if self._outgoing.pending and self.connected:
@@ -212,8 +210,10 @@ class TlsTransport:
         half = IHalfCloseableProtocol(self._protocol, None)
         if half is None or self._write_closed:
             return why
-        self._reactor.removeReader(self)
-        half.readConnectionLost()
+        if not self._read_closed:
+            # Reading goes on, to notice when the connection itself ends.
+            self._read_closed = True
+            half.readConnectionLost()
         return None
 
     def doWrite(self) -> Exception | None:  # type: ignore[override]

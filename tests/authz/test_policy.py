@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.authz.policy import PolicyAuthorizer
 from clustergateway.errors import ConfigurationError
-from clustergateway.model.identity import Attributes, Identity
+from clustergateway.model.identity import ANONYMOUS, Attributes, Identity
 from clustergateway.model.policy import GROUP
 
 JANE = Identity("jane")
@@ -31,6 +31,7 @@ class PolicyAuthorizerTests(SynchronousTestCase):
         authorizer.start()
         self.assertTrue(authorizer.authorize_proxy(JANE, EAST, WRITE, False).allowed)
         self.assertTrue(authorizer.authorize(JANE, Attributes("get", path="/metrics")).allowed)
+        self.assertFalse(authorizer.authorize_proxy(ANONYMOUS, EAST, READ, False).allowed)
         self.assertEqual(authorizer.problems(), ())
         authorizer.stop()
 

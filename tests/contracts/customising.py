@@ -25,7 +25,7 @@ _SCHEMA: Object = {
 
 
 class Customising(ContractTestCase):
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         self.group = f"{self.namespace}.example.com"
         version: Object = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": _SCHEMA}}
@@ -48,7 +48,7 @@ class Customising(ContractTestCase):
             await task.deferLater(reactor, 0.1)
         self.fail("the resource is not served")
 
-    async def tearDown(self) -> None:
+    async def tearDown(self) -> None:  # type: ignore[override]
         await self.api.call("DELETE", f"{PATH}/widgets.{self.group}")
         await super().tearDown()
 

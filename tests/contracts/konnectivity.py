@@ -32,12 +32,21 @@ class Upstream(Protocol):
     """
     Understands lines: C{echo TEXT}, C{get BYTES} (sends so many), C{put BYTES} (takes so many, then says C{done}) and
     C{bye} (hangs up).
+
+    @param alive: holds those that are connected.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, alive: set[Protocol]) -> None:
+        self._alive = alive
         self._left = 0
         self._taking = 0
         self._flowing = False
+
+    def connectionMade(self) -> None:
+        self._alive.add(self)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._alive.discard(self)
 
     @property
     def _out(self) -> Any:
@@ -174,7 +183,10 @@ class KonnectivityContract(TestCase):
         self.directory = self.mktemp()
         os.mkdir(self.directory)
         served = self.ca.server("localhost", "127.0.0.1")
-        listening = listen(reactor, 0, "127.0.0.1", Factory.forProtocol(Upstream), lambda: _server_tls(served))
+        alive: set[Protocol] = set()
+        self.addCleanup(lambda: until(lambda: not alive))
+        factory = Factory.forProtocol(lambda: Upstream(alive))
+        listening = listen(reactor, 0, "127.0.0.1", factory, lambda: _server_tls(served))
         self.addCleanup(listening.stopListening)
         self.upstream: int = listening.getHost().port  # type: ignore[attr-defined]
         self.port = await self.start(self.ca, served)

@@ -76,7 +76,10 @@ class Patching(ContractTestCase):
 
     async def test_strategic_merge(self) -> None:
         """Lists are merged by their keys, and directives followed."""
-        containers = [{"name": "a", "image": "x"}, {"name": "b", "image": "y", "env": [{"name": "K", "value": "1"}]}]
+        containers: list[Object] = [
+            {"name": "a", "image": "x"},
+            {"name": "b", "image": "y", "env": [{"name": "K", "value": "1"}]},
+        ]
         await self.make_deployment(containers)
         change = [{"name": "b", "env": [{"name": "L", "value": "2"}]}, {"name": "a", "$patch": "delete"}]
         spec = {"template": {"spec": {"containers": change}}, "strategy": {"$retainKeys": ["type"], "type": "Recreate"}}
@@ -194,5 +197,5 @@ class Applying(ContractTestCase):
         made = await self.make_config_map("a", {"x": "1"}, k="v")
         (entry,) = made["metadata"]["managedFields"]
         self.assertEqual((entry["manager"], entry["operation"]), ("contract-test", "Update"))
-        labels = {"f:labels": {".": {}, "f:x": {}}}
+        labels: Object = {"f:labels": {".": {}, "f:x": {}}}
         self.assertEqual(entry["fieldsV1"], {"f:data": {".": {}, "f:k": {}}, "f:metadata": labels})

@@ -8,7 +8,7 @@ from .world import PARTIAL, PARTIAL_LIST, TABLE, ContractTestCase, names
 
 
 class Listing(ContractTestCase):
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         for number in "12345":
             await self.make_config_map(f"l{number}", {"n": number, "odd": str(int(number) % 2)})

@@ -79,7 +79,7 @@ def spawn() -> RealServer:
         if not (ASSETS / program).exists():
             raise SkipTest(f"no {program} in {ASSETS} (KUBEBUILDER_ASSETS)")
     directory = Path(tempfile.mkdtemp(prefix="contract-"))
-    now = time.time()  # noqa: TID251 (a real server has a real clock)
+    now = time.time()
     authority, front_proxy_ca = Authority("ca", now), Authority("front-proxy-ca", now)
     front_proxy = front_proxy_ca.client("front-proxy-client")
     server = authority.server("localhost", "127.0.0.1", "kubernetes.default.svc")

@@ -56,10 +56,11 @@ class _AsWhom(TestCase):
     constrained: bool
     timeout = 120
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]  # trial awaits it  # type: ignore[override]
         world = RealWorld()
         await world.start()
         self.admin = Api(reactor, world)
+        self.addCleanup(self.admin.close)
         server = _running[0]
         gateway = server.authority.client("gateway")
         tls = ClientTls(server.authority.certificate, gateway.certificate, gateway.key)

@@ -8,7 +8,7 @@ INITIAL = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
 
 
 class Watching(ContractTestCase):
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
         self.watch = f"{self.here}/configmaps?watch=true&labelSelector=n&timeoutSeconds=5"
 

@@ -107,6 +107,10 @@ class _Events(StreamProtocol):
         self.ended.callback(None)
 
 
+def _listed(headers: Mapping[str, str]) -> dict[str, list[str]]:
+    return {name: [value] for name, value in headers.items()}
+
+
 class Watching:
     """A watch under way."""
 
@@ -159,7 +163,8 @@ class Api:
             sent["Content-Type"] = media_type
         sent.setdefault("User-Agent", "contract-test/1")
         client = treq.client.HTTPClient(self._agent)
-        return await client.request(method, self._world.url + path, data=data, headers=sent, unbuffered=True)
+        url = self._world.url + path
+        return await client.request(method, url, data=data, headers=Headers(_listed(sent)), unbuffered=True)
 
     async def watch(self, path: str, **headers: str) -> tuple[int, Watching]:
         """Begin a watch: the code of the answer, and its events."""
@@ -189,7 +194,7 @@ class ContractTestCase(TestCase):
     def make_world(self) -> World:
         raise NotImplementedError
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         from twisted.internet import reactor
 
         self.world = self.make_world()
@@ -205,7 +210,7 @@ class ContractTestCase(TestCase):
         """A client; whoever makes one closes it."""
         return Api(self._reactor, self.world, tls)
 
-    async def tearDown(self) -> None:
+    async def tearDown(self) -> None:  # type: ignore[override]
         await self.api.close()
         await self.world.stop()
 

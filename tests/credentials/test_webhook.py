@@ -147,7 +147,7 @@ class ReviewClientTests(SynchronousTestCase):
             (review(allowed=True, user="root"), 201, "answered 201"),
             (b"<html>", 200, "not JSON"),
             (review(allowed=True), 200, "malformed"),
-            (b" " * (MAX_ANSWER + 1), 200, "larger"),
+            (b" " * (MAX_ANSWER + 1), 200, "too large"),
         ]
         for body, code, words in faults:
             asked = self.ask()
@@ -196,8 +196,7 @@ class ReviewClientTests(SynchronousTestCase):
     def test_nobody_queues_up_without_end(self) -> None:
         for number in range(PENDING):
             self.ask(Identity(f"user-{number}"))
-        error = self.assertRaises(ServiceUnavailable, self.ask)
-        self.assertEqual(error.retry_after, 1)
+        self.assertEqual(self.refusal(self.ask()).retry_after, 1)
         self.ask(Identity("user-0"))
 
     def test_an_unreachable_webhook(self) -> None:
@@ -220,15 +219,16 @@ class ReviewClientTests(SynchronousTestCase):
         self.ask(Identity("c"), webhook)
         self.assertEqual(self.made[-1][1], b"another certificate")
         os.remove(names[2])
-        error = self.assertRaises(ServiceUnavailable, self.ask, Identity("d"), webhook)
-        self.assertNotIn(names[2], error.message)
+        self.assertNotIn(names[2], self.refusal(self.ask(Identity("d"), webhook)).message)
 
     def test_files_that_cannot_be_used(self) -> None:
         def unusable(ca: bytes, cert: bytes, key: bytes) -> IAgent:
             raise ConfigurationError("no good")
 
         client = ReviewClient(unusable, self.clock)
-        self.assertRaises(ServiceUnavailable, client.ask, HOOK, JANE, "east", "rule", GET)
+        asked = client.ask(HOOK, JANE, "east", "rule", GET)
+        assert isinstance(asked, Deferred)
+        self.assertIn("no good", self.refusal(asked).message)
 
 
 @implementer(IAgent)

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IProtocol
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
 
 from clustergateway.errors import GatewayError, UpstreamRefused
@@ -31,7 +31,7 @@ def missing(program: str) -> str:
 
 
 class ProxiedContract(TestCase):
-    """To be subclassed with L{start} for each kind of proxy. The proxy wants the user C{me} and the password C{p@ss}."""
+    """To be subclassed with L{start} for each kind of proxy, which wants the user C{me} with the password C{pass}."""
 
     timeout = 120
     scheme = ""
@@ -48,8 +48,11 @@ class ProxiedContract(TestCase):
         os.mkdir(self.directory)
         self.routes = Routes(reactor, RouteConfig(connect_timeout=5))
         self.ports = {}
+        alive: set[Protocol] = set()
+        self.addCleanup(lambda: until(lambda: not alive))
+        factory = Factory.forProtocol(lambda: Upstream(alive))
         for interface in ("127.0.0.1", "::1"):
-            listening = listen(reactor, 0, interface, Factory.forProtocol(Upstream), lambda: tls)
+            listening = listen(reactor, 0, interface, factory, lambda: tls)
             self.addCleanup(listening.stopListening)
             self.ports[interface] = listening.getHost().port  # type: ignore[attr-defined]
         self.port = await self.start()
@@ -63,7 +66,7 @@ class ProxiedContract(TestCase):
         self.addCleanup(running.kill)
         return running
 
-    async def client(self, host: str = "127.0.0.1", credential: str = "me:p%40ss@", port: int = 0) -> Client:
+    async def client(self, host: str = "127.0.0.1", credential: str = "me:pa%73s@", port: int = 0) -> Client:
         url = f"{self.scheme}://{credential}127.0.0.1:{self.port}"
         upstream = port or self.ports["::1" if host == "::1" else "127.0.0.1"]
         route = self.routes.route(Endpoint(host, upstream, proxy_url=url, ca=self.ca.certificate))
@@ -72,7 +75,7 @@ class ProxiedContract(TestCase):
         assert isinstance(client, Client)
         return client
 
-    async def attempt(self, host: str = "127.0.0.1", credential: str = "me:p%40ss@", port: int = 0) -> Any:
+    async def attempt(self, host: str = "127.0.0.1", credential: str = "me:pa%73s@", port: int = 0) -> Any:
         """One request on a connection of its own. @return: the error, C{None} for none."""
         try:
             client = await self.client(host, credential, port)
@@ -84,9 +87,10 @@ class ProxiedContract(TestCase):
         await client.lost
         return None
 
-    async def listening(self, port: int) -> None:
+    async def listening(self, proxy: Running, port: int) -> None:
         """Wait until the proxy accepts connections."""
-        await until(lambda: _listens(port), 20)
+        await until(lambda: proxy.ended.called or _listens(port), 20)
+        self.assertFalse(proxy.ended.called, proxy.output)
 
     async def test_requests(self) -> None:
         before = descriptors()

@@ -23,10 +23,9 @@ class TinyproxyTests(proxied.ProxiedContract):
         with open(configuration, "w") as stream:
             stream.write(
                 f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 200\nAllow 127.0.0.1\n"
-                f'BasicAuth me p@ss\nLogFile "{self.directory}/log"\nPidFile "{self.directory}/pid"\n'
+                f'BasicAuth me pass\nLogFile "{self.directory}/log"\nPidFile "{self.directory}/pid"\n'
             )
-        self.spawn("tinyproxy", "-d", "-c", configuration)
-        await self.listening(port)
+        await self.listening(self.spawn("tinyproxy", "-d", "-c", configuration), port)
         return port
 
 

@@ -12,6 +12,6 @@ class MicrosocksTests(proxied.ProxiedContract):
 
     async def start(self) -> int:
         port = free_port()
-        self.spawn("microsocks", "-i", "127.0.0.1", "-p", str(port), "-u", "me", "-P", "p@ss")
-        await self.listening(port)
+        proxy = self.spawn("microsocks", "-i", "127.0.0.1", "-p", str(port), "-u", "me", "-P", "pass")
+        await self.listening(proxy, port)
         return port

@@ -176,7 +176,7 @@ class TroubleTests(ClientCase):
         call = Deferred.fromCoroutine(self.client(stream(body)).get(SECRETS, "east", "vela"))
         body.send(b"{")
         self.clock.advance(10)
-        self.failureResultOf(call, HubUnavailable)
+        self.assertIn("within 10 s", self.failureResultOf(call, HubUnavailable).getErrorMessage())
         self.assertTrue(body.hung_up)
 
     def test_endless_body(self) -> None:

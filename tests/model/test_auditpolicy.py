@@ -17,19 +17,37 @@ from clustergateway.model.auditpolicy import (
     AuditPolicy,
     Level,
     Session,
-    Subject,
     parse_audit_policy,
 )
 from clustergateway.model.identity import Identity
+from clustergateway.model.record import Record
 
 JANE = Identity("jane", ("dev", "system:authenticated"))
-POD = Subject(JANE, "get", "east", "", "pods", "", "default", "web")
-LOG = Subject(JANE, "get", "east", "", "pods", "log", "default", "web")
-DEPLOYMENT = Subject(JANE, "patch", "west-1", "apps", "deployments", "", "prod", "api")
-SCALE = Subject(JANE, "update", "west-1", "apps", "deployments", "scale", "prod", "api")
-NODE = Subject(JANE, "list", "west-2", "", "nodes")
-HEALTH = Subject(JANE, "get", "east", path="/healthz/ping")
-OWN = Subject(JANE, "list", "", "cluster.core.oam.dev", "clustergateways")
+
+
+def record(verb: str, cluster: str, group: str = "", resource: str = "", *rest: str, path: str = "") -> Record:
+    subresource, namespace, name = (*rest, "", "", "")[:3]
+    return Record(
+        *("GET", "/", 0.0),
+        identity=JANE,
+        verb=verb,
+        cluster=cluster,
+        group=group,
+        resource=resource,
+        subresource=subresource,
+        namespace=namespace,
+        name=name,
+        path=path,
+    )
+
+
+POD = record("get", "east", "", "pods", "", "default", "web")
+LOG = record("get", "east", "", "pods", "log", "default", "web")
+DEPLOYMENT = record("patch", "west-1", "apps", "deployments", "", "prod", "api")
+SCALE = record("update", "west-1", "apps", "deployments", "scale", "prod", "api")
+NODE = record("list", "west-2", "", "nodes")
+HEALTH = record("get", "east", path="/healthz/ping")
+OWN = record("list", "", "cluster.core.oam.dev", "clustergateways")
 EVERYTHING = {
     "pod": POD,
     "log": LOG,

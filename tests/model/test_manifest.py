@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import ConfigurationError
-from clustergateway.model.manifest import documents, objects
+from clustergateway.model.manifest import MOST_OBJECTS, documents, objects
 
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="ascii", exclude_categories=["Cc"])),
@@ -67,3 +67,11 @@ class ObjectsTests(SynchronousTestCase):
 
     def test_items_of_another_kind(self) -> None:
         self.assertEqual(list(objects({"kind": "Thing", "items": [1]})), [{"kind": "Thing", "items": [1]}])
+
+    def test_many(self) -> None:
+        many = [{"n": number} for number in range(MOST_OBJECTS - 1)]
+        self.assertEqual(len(list(objects({"kind": "List", "items": many}))), MOST_OBJECTS - 1)
+
+    def test_endless(self) -> None:
+        (itself,) = documents("&a {kind: List, items: [*a, *a]}")
+        self.assertRaises(ConfigurationError, list, objects(itself))

@@ -99,7 +99,7 @@ class PodStreams:
             self._websocket(request, chosen, WebSocketRemote(chosen, start))
         else:
             protocol = _stream_protocol(request, PROTOCOLS)
-            spdy = SpdyConnection(SpdyRemote(self._clock, protocol, options, start))
+            spdy = SpdyConnection(self._clock, SpdyRemote(self._clock, protocol, options, start))
             _accept_spdy(request, protocol, spdy)
 
     def _port_forward(self, request: Request, pod: Object) -> None:
@@ -107,13 +107,15 @@ class PodStreams:
         shown = f"{metadata['name']}, uid {metadata.get('uid', '')}"
         forwards = Forwards(self._clock, shown, self._pods.listeners(pod))
         if not _upgrades_to(request, "websocket"):
-            _accept_spdy(request, _stream_protocol(request, (PROTOCOL,)), SpdyConnection(SpdyPortForward(forwards)))
+            _accept_spdy(
+                request, _stream_protocol(request, (PROTOCOL,)), SpdyConnection(self._clock, SpdyPortForward(forwards))
+            )
             return
         chosen = _chosen(_subprotocols(request), (PORT_FORWARD_TUNNEL, V4))
         if chosen == V4:
             self._websocket(request, chosen, WebSocketPortForward(forwards, ports_of(request)))
         else:
-            self._websocket(request, chosen, Tunnel(SpdyConnection(SpdyPortForward(forwards))))
+            self._websocket(request, chosen, Tunnel(SpdyConnection(self._clock, SpdyPortForward(forwards))))
 
     def _websocket(self, request: Request, subprotocol: str, application: WebSocketApplication) -> None:
         if header_tokens(request, b"Sec-WebSocket-Version") != ["13"]:

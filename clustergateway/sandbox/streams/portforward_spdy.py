@@ -88,6 +88,9 @@ class Tunnel:
         assert self._connection is not None
         self._connection.close()
 
+    def abortConnection(self) -> None:
+        self.loseConnection()
+
     def registerProducer(self, producer: Gate, streaming: bool) -> None:
         assert self._connection is not None
         self._connection.gate.followers.add(producer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from typing import Protocol as Interface
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -25,6 +26,7 @@ from ...model.spdy import (
     value_of,
 )
 from .pipe import Gate
+from .takeover import hang_up
 
 MAX_STREAMS = 1000
 
@@ -90,16 +92,18 @@ class SpdyConnection(Protocol):
     """
     Frames on the transport, stream events to the application.
 
-    The transport may be a TLS connection, or anything else that offers C{write}, C{loseConnection}, C{pauseProducing},
-    C{resumeProducing} and C{registerProducer}.
+    The transport may be a TLS connection, or anything else that offers C{write}, C{loseConnection},
+    C{abortConnection}, and pausing and producers in both directions.
 
     @ivar gate: whether the peer takes more.
     """
 
     transport: Any
 
-    def __init__(self, application: SpdyApplication) -> None:
+    def __init__(self, clock: IReactorTime, application: SpdyApplication) -> None:
         self.gate = Gate()
+        self._clock = clock
+        self._closing: IDelayedCall | None = None
         self._application = application
         self._encoder = Encoder()
         self._decoder = Decoder()
@@ -128,8 +132,7 @@ class SpdyConnection(Protocol):
         if not self._over:
             self.send(GoAway(self._last_id))
             self._end()
-            self.transport.unregisterProducer()
-            self.transport.loseConnection()
+            self._closing = hang_up(self._clock, self.transport)
 
     def settle(self, stream: SpdyStream) -> None:
         """Forget a stream that is over in both directions."""
@@ -148,6 +151,8 @@ class SpdyConnection(Protocol):
             self._frame(frame)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         self.gate.stopProducing()
         self._end()
 

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.http import Request
+
+HANG_UP_TIMEOUT = 10.0  # seconds for the peer to close a connection, too
+
+
+def hang_up(clock: IReactorTime, transport: Any) -> IDelayedCall:
+    """
+    Close a connection once all is sent. TLS waits for the peer to agree, but here not for ever.
+
+    @return: to be cancelled when the connection is lost.
+    """
+    transport.unregisterProducer()
+    transport.loseConnection()
+    return clock.callLater(HANG_UP_TIMEOUT, transport.abortConnection)
 
 
 def take_over(request: Request, headers: list[tuple[bytes, bytes]], protocol: Protocol) -> None:

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from ...model.websocket import CloseCode, Decoder, Message, Opcode, WebSocketError, encode_close, encode_frame
 from .pipe import Gate
+from .takeover import hang_up
 
 CLOSE_TIMEOUT = 10.0  # seconds for the peer to answer a close frame
 
@@ -68,6 +69,8 @@ class WebSocketConnection(Protocol):
             self.hold(False)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._over:
+            return
         try:
             messages = self._decoder.feed(data)
         except WebSocketError as error:
@@ -78,8 +81,7 @@ class WebSocketConnection(Protocol):
             self._message(message)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._closing is not None and self._closing.active():
-            self._closing.cancel()
+        self._disarm()
         self.gate.stopProducing()
         self._end()
 
@@ -100,9 +102,13 @@ class WebSocketConnection(Protocol):
             self.transport.write(encode_frame(opcode, payload))
 
     def _lose(self) -> None:
+        self._disarm()
         self._end()
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        self._closing = hang_up(self._clock, self.transport)
+
+    def _disarm(self) -> None:
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
 
     def _end(self) -> None:
         if not self._over:

@@ -122,6 +122,10 @@ class Connection:
         return head
 
     @property
+    def aborted(self) -> bool:
+        return bool(self.transport.disconnected)
+
+    @property
     def closed(self) -> bool:
         return bool(self.transport.disconnecting)
 

@@ -131,6 +131,7 @@ class Exec(SynchronousTestCase):
         client.open("error")
         self.world.clock.advance(30)
         self.assertEqual(client.frames()[-1], GoAway(1))
+        client.lose()
         self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
     def test_the_client_may_hang_up_last(self) -> None:

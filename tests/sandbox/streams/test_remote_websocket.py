@@ -114,6 +114,12 @@ class Exec(SynchronousTestCase):
         self.world.clock.advance(10)
         self.assertTrue(client.connection.closed)
 
+    def test_the_client_does_not_even_hang_up(self) -> None:
+        client = self.world.websocket("/exec?command=true&stdout=true")
+        client.send(b"", Opcode.CLOSE)
+        self.world.clock.advance(10)
+        self.assertTrue(client.connection.aborted)
+
     def test_the_client_closes(self) -> None:
         client = self.world.websocket(f"/exec?command=cat&{IO}")
         client.messages()

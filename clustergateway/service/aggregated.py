@@ -1,0 +1,225 @@
+"""A gateway behind a hosting cluster: clusters are its Secrets, clients its users, permission its RBAC."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+
+from ..authn.bearer import BearerAuthenticator
+from ..authn.requestheader import RequestHeaderAuthenticator
+from ..authn.tokenreview import TokenReviews
+from ..authn.trust import HubTrust
+from ..authn.union import UnionAuthenticator
+from ..authn.x509 import X509Authenticator
+from ..authz.accessreview import AccessReviews
+from ..authz.cache import CachedAuthorizer
+from ..authz.subpath import SubpathAuthorizer
+from ..clusters.health import SecretHealth
+from ..clusters.secrets import SecretDirectory, SecretReader
+from ..errors import ConfigurationError, GatewayError, HubUnavailable
+from ..kube.cache import Informer
+from ..kube.follow import FollowedFile
+from ..model.gateway import ClusterGateway, Health
+from ..model.ocm import MANAGED_CLUSTERS
+from ..model.requestheader import RequestHeaderTrust
+from ..model.resourcetype import SECRETS
+from ..model.secrets import CREDENTIAL_TYPE_LABEL
+from ..model.trust import Trust
+from ..observe.metrics import Reading
+from ..settings import Settings
+from .hub import Hub
+
+
+class Aggregated:
+    """
+    Implements L{clustergateway.service.sources.Sources}.
+
+    @raise ConfigurationError: something that was given cannot be used.
+    """
+
+    exec_allowed_by_default = False
+    """Whoever may write a Secret of the namespace could run commands in the gateway's pod."""
+
+    def __init__(self, settings: Settings, reactor: Any, environment: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._hub = Hub(reactor, settings.kubeconfig, settings.user_agent, environment)
+        self._client = self._hub.client()
+        self._trust = Trust()
+        self._clusters(settings)
+        self._identities(settings)
+        reviews = AccessReviews(self._hub.client(settings.authorization_kubeconfig))
+        self.authorizer = CachedAuthorizer(reviews.review, reactor)
+        self.proxy_authorizer = SubpathAuthorizer(self.authorizer, settings.authorize_proxy_subpath)
+
+    def _clusters(self, settings: Settings) -> None:
+        labelled = [("labelSelector", CREDENTIAL_TYPE_LABEL)]
+        self._secrets = self._informer(SECRETS, settings.secret_namespace, labelled)
+        self._informers = [self._secrets]
+        managed = None
+        if settings.ocm_integration:
+            managed = self._informer(MANAGED_CLUSTERS, "", [])
+            self._informers.append(managed)
+        self.directory = SecretDirectory(self._secrets, self._reactor, managed)
+        self._health = SecretHealth(lambda name, change: _later(self._patch_secret(name, change)))
+        self.find: Callable[[str], ClusterGateway | Deferred[ClusterGateway]] = self.directory.get
+        if not settings.feature_gates.SecretCache:
+            client, namespace = self._client, settings.secret_namespace
+            managed_cluster = (lambda name: _later(client.get(MANAGED_CLUSTERS, name))) if managed else None
+            self.find = SecretReader(lambda name: _later(client.get(SECRETS, name, namespace)), managed_cluster).find
+
+    def _identities(self, settings: Settings) -> None:
+        self._x509 = X509Authenticator(self._reactor)
+        self._front_proxy = RequestHeaderAuthenticator(self._reactor)
+        tokens = TokenReviews(self._hub.client(settings.authentication_kubeconfig), self._reactor)
+        self.authenticator = UnionAuthenticator([self._front_proxy, self._x509, BearerAuthenticator([tokens])])
+        self._files: list[FollowedFile] = []
+        self._hub_trust: HubTrust | None = None
+        if settings.client_ca_file:
+            self._files.append(FollowedFile(settings.client_ca_file, self._reactor, self._use_client_ca))
+        if settings.requestheader_client_ca_file:
+            path = settings.requestheader_client_ca_file
+            self._files.append(FollowedFile(path, self._reactor, self._use_front_proxy_ca))
+        if not (settings.client_ca_file and settings.requestheader_client_ca_file):
+            authentication = self._hub.client(settings.authentication_kubeconfig)
+            self._hub_trust = HubTrust(authentication, self._reactor, random.random, self._use_hub_trust)
+
+    def _informer(self, kind: Any, namespace: str, query: list[tuple[str, str]]) -> Informer:
+        return Informer(self._client, kind, self._reactor, random.random, namespace, query)
+
+    def start(self) -> Deferred[None]:
+        """
+        The gateway listens from the start and is ready once the hub was heard: discovery depends on nobody.
+        """
+        try:
+            for file in self._files:
+                file.start()
+        except GatewayError:
+            return fail()
+        for informer in self._informers:
+            informer.start()
+        if self._hub_trust is not None:
+            self._hub_trust.start()
+        return succeed(None)
+
+    def stop(self) -> None:
+        for part in (*self._files, *self._informers, self._hub_trust):
+            if part is not None:
+                part.stop()
+        self._hub.close()
+
+    # Whom to believe. What a flag says stands; the rest is the hub's to say.
+
+    def client_ca(self) -> bytes:
+        """PEM bundle of every CA whose client certificates mean something."""
+        return self._trust.bundle()
+
+    def _use_client_ca(self, contents: bytes) -> None:
+        self._use(Trust(contents, self._trust.requestheader))
+
+    def _use_front_proxy_ca(self, contents: bytes) -> None:
+        given = self._settings
+        front_proxy = RequestHeaderTrust(
+            contents,
+            given.requestheader_allowed_names,
+            given.requestheader_username_headers,
+            given.requestheader_group_headers,
+            given.requestheader_extra_headers_prefix,
+            given.requestheader_uid_headers,
+        )
+        self._use(Trust(self._trust.client_ca, front_proxy))
+
+    def _use_hub_trust(self, trust: Trust) -> None:
+        given, now = self._settings, self._trust
+        self._use(
+            Trust(
+                now.client_ca if given.client_ca_file else trust.client_ca,
+                now.requestheader if given.requestheader_client_ca_file else trust.requestheader,
+            )
+        )
+
+    def _use(self, trust: Trust) -> None:
+        """
+        @raise ConfigurationError: a bundle cannot be read; nothing changed.
+        """
+        before = self._trust
+        try:
+            self._x509.replace(trust.client_ca)
+            self._front_proxy.replace(trust.requestheader)
+        except ConfigurationError:
+            self._x509.replace(before.client_ca)
+            raise
+        self._trust = trust
+
+    def identity_headers(self) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
+        front_proxy = self._trust.requestheader
+        if front_proxy is None:
+            return frozenset(), ()
+        names = (*front_proxy.username_headers, *front_proxy.group_headers, *front_proxy.uid_headers)
+        return frozenset(_lower(names)), tuple(_lower(front_proxy.extra_prefixes))
+
+    # How it is.
+
+    def serving(self, server: str, trust: bytes) -> None:
+        """Clients know where the hub is; nobody has to be told."""
+
+    def version(self) -> int:
+        """
+        @raise HubUnavailable: the hub has not been heard yet.
+        """
+        if not all(informer.synced for informer in self._informers):
+            raise HubUnavailable("the clusters are not read from the hub yet", hop="hub", retry_after=1)
+        return max(int(informer.resource_version or 0) for informer in self._informers)
+
+    def problems(self) -> Mapping[str, str]:
+        found = {f"Secret {name}": sentence for name, sentence in self.directory.problems().items()}
+        parts: list[Any] = [*self._informers, *self._files, *([self._hub_trust] if self._hub_trust else [])]
+        for part in parts:
+            for sentence in part.problems():
+                found[type(part).__name__.lower() + f" {len(found)}"] = sentence
+        return found
+
+    def unready(self) -> Iterable[str]:
+        if not all(informer.synced for informer in self._informers):
+            yield "the clusters are not read from the hub yet"
+        if self._hub_trust is not None and self._trust.requestheader is None and self._trust.client_ca is None:
+            yield "the hub has not said yet whom to believe"
+
+    def readings(self) -> Iterable[Reading]:
+        now = self._reactor.seconds()
+        yield (
+            "clustergateway_hub_silent_seconds",
+            "For how long the hub has not been heard; 0 while it is.",
+            ("resource",),
+            {
+                (informer.kind.resource,): 0.0 if informer.stale_since is None else now - informer.stale_since
+                for informer in self._informers
+            },
+        )
+
+    # Health.
+
+    def write(self, name: str, health: Health, resource_version: str) -> Deferred[ClusterGateway]:
+        """
+        Implements L{clustergateway.interfaces.HealthWriter}: annotations of the Secret.
+        """
+        known = self._secrets.get(name, self._settings.secret_namespace)
+        seen = self.directory.get(name).resource_version
+        if known is not None and resource_version == seen:
+            # With ManagedClusters a gateway's version is the later of two objects'; the hub compares the Secret's own.
+            resource_version = str(known["metadata"]["resourceVersion"])
+        return self._health.write(name, health, resource_version)
+
+    async def _patch_secret(self, name: str, change: Mapping[str, Any]) -> Mapping[str, Any]:
+        return await self._client.patch(SECRETS, name, self._settings.secret_namespace, dict(change))
+
+
+def _later(work: Any) -> Deferred[Any]:
+    return Deferred.fromCoroutine(work)
+
+
+def _lower(names: Iterable[str]) -> Iterable[bytes]:
+    return (name.lower().encode("latin-1") for name in names)
