@@ -291,40 +291,37 @@ def serve(folder: str, port: str, upstream: str) -> None:
     base = PREFIX.removesuffix("east/proxy").encode()
 
     class Bare:
-        """Identity and head lines of the latest claims are kept, as on a client's connection they do not change."""
+        """Who a certificate names, and the header lines that say so, are found out once for each certificate."""
 
-        claims: Claims | None = None
-        identity = Identity("")
-        tail = b""
+        known: dict[bytes | None, tuple[Identity, bytes]] = {}
 
         def matches(self, target: bytes) -> bool:
             return target.startswith(base)
 
         def decide(self, head: RequestHead, claims: Claims) -> Forward:
-            if claims is not self.claims:
-                self.learn(claims)
+            identity, tail = self.known.get(claims.certificate) or self.learn(claims)
             name, _, rest = head.target[len(base) :].partition(b"/proxy")
             pool = clusters.get(name)
             if pool is None:
                 raise UnknownCluster("no such cluster")
             record = Record(
-                head.method.decode(), head.target.decode(), clock.seconds(), claims.address, identity=self.identity
+                head.method.decode(), head.target.decode(), clock.seconds(), claims.address, identity=identity
             )
             record.cluster = pool.name
-            wire = b"%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n" % (head.method, rest, head.block, self.tail)
+            wire = b"%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n" % (head.method, rest, head.block, tail)
             return Forward(pool, wire, record)
 
-        def learn(self, claims: Claims) -> None:
+        def learn(self, claims: Claims) -> tuple[Identity, bytes]:
             if claims.certificate is None:
                 raise Unauthenticated("no client certificate")
             subject = x509.load_der_x509_certificate(claims.certificate).subject
             user = str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
             groups = tuple(str(name.value) for name in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
-            self.claims = claims
-            self.identity = Identity(user, groups, source="x509")
             lines = ["Authorization: Bearer token-of-the-gateway", f"Impersonate-User: {user}"]
             lines += [f"Impersonate-Group: {group}" for group in groups]
-            self.tail = "".join(line + "\r\n" for line in lines).encode()
+            tail = "".join(line + "\r\n" for line in lines).encode()
+            self.known[claims.certificate] = Identity(user, groups, source="x509"), tail
+            return self.known[claims.certificate]
 
         def refused(self, head: RequestHead, claims: Claims, error: GatewayError) -> Record:
             return Record(head.method.decode(), head.target.decode(), clock.seconds(), code=error.code)

@@ -24,6 +24,7 @@ from .model.route import Route, is_proxied, parse_route
 from .transport.forward import Forward
 
 if TYPE_CHECKING:
+    from .credentials.exchange import Exchanged
     from .interfaces import Authenticator, Credentials, Entry, ProxyAuthorizer, Tap, Upstream
     from .model.gateway import ClusterGateway
     from .model.http1 import RequestHead
@@ -102,7 +103,8 @@ class Pipeline:
     Implements L{clustergateway.interfaces.Proxy}.
 
     @param find: gives the cluster of a name; raises (or its Deferred fails with) L{UnknownCluster}.
-    @param whom: which identity the cluster is shown, as header lines; by default none: the gateway's own.
+    @param exchange: says as whom the cluster is entered; C{None}: always as the gateway itself.
+    @param always_exchange: ask it for every request, not only for those that say C{impersonate=true}.
     @param observe: a tap for a request that is audited or recorded, C{None} for one that is not.
     """
 
@@ -114,7 +116,8 @@ class Pipeline:
         credentials: Credentials,
         upstream: Callable[[ClusterGateway, Entry], Upstream],
         clock: IReactorTime,
-        whom: Callable[[Passing], Passing | Deferred[Passing]] | None = None,
+        exchange: Callable[[Identity, ClusterGateway, Attributes], Exchanged | Deferred[Exchanged]] | None = None,
+        always_exchange: bool = False,
         observe: Callable[[Passing], Tap | None] | None = None,
     ) -> None:
         self._authenticator = authenticator
@@ -123,7 +126,8 @@ class Pipeline:
         self._credentials = credentials
         self._upstream = upstream
         self._clock = clock
-        self._whom = whom
+        self._exchange = exchange
+        self._always_exchange = always_exchange
         self._observe = observe
         self._asked: dict[tuple[bytes, bytes], Asked] = {}
         self._ends: dict[str, _Ends] = {}
@@ -188,9 +192,16 @@ class Pipeline:
     # as whom
 
     def as_whom(self, request: Passing) -> Passing | Deferred[Passing]:
-        if self._whom is None:
+        if self._exchange is None or not (self._always_exchange or request.asked.route.impersonate):
             return request
-        return self._whom(request)
+
+        def exchanged(outcome: Exchanged) -> Passing:
+            request.record.impersonated = outcome.identity
+            request.record.rule = outcome.rule
+            request.identity_block = outcome.block
+            return request
+
+        return then(self._exchange(request.record.identity, request.cluster, request.asked.inner), exchanged)
 
     # with what
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from clustergateway.credentials.exchange import Exchanged
 from clustergateway.errors import (
     BadRequest,
     ClusterUnavailable,
@@ -220,6 +221,30 @@ class PipelineTests(SynchronousTestCase):
         forward = self.decide(head())
         assert forward.rejected is not None
         self.assertIsNone(forward.rejected())
+
+    def exchanging(self, always: bool) -> None:
+        def exchange(who: Identity, cluster: ClusterGateway, what: Attributes) -> Exchanged:
+            return Exchanged(Identity("mapped"), "rule", b"Impersonate-User: mapped\r\n")
+
+        self.pipeline = Pipeline(
+            self.world, self.world, self.world.get, self.world, lambda *_: self.world.upstream, self.clock,
+            exchange, always,
+        )  # fmt: skip
+
+    def test_the_cluster_is_entered_as_whom_the_exchange_says(self) -> None:
+        self.exchanging(always=False)
+        forward = self.decide(head(PREFIX + "/a?impersonate=true&b=c", "GET", "Impersonate-User: root"))
+        self.assertIn(b"\r\nImpersonate-User: mapped\r\n", forward.head)
+        self.assertNotIn(b"root", forward.head)
+        self.assertTrue(forward.head.startswith(b"GET /k8s/a?b=c HTTP/1.1\r\n"))
+        self.assertEqual(forward.record.rule, "rule")
+        self.assertEqual(forward.record.impersonated, Identity("mapped"))
+        self.assertNotIn(b"Impersonate", self.decide(head(PREFIX + "/a")).head)
+
+    def test_nobody_can_opt_out_of_the_exchange(self) -> None:
+        self.exchanging(always=True)
+        for query in ("", "?impersonate=false"):
+            self.assertIn(b"Impersonate-User: mapped", self.decide(head(PREFIX + "/a" + query)).head)
 
     def test_the_record_of_a_refused_request(self) -> None:
         record = self.pipeline.refused(head(), Claims(), Forbidden("no", cluster="east"))

@@ -14,17 +14,22 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from .aggregation import Aggregator, Remote
 from .addresses import ServiceAddresses
 from .authn import Authenticator, Trust
+from .bootstrap import roles, trust_data
 from .call import Answer, Call, Stream, User
 from .controllers import Controllers
 from .definitions import Definitions
 from .faces import Faces
+from .forwarding import Forwarding, unavailable
+from .frontproxy import FrontProxy
 from .impersonation import impersonated
 from .kinds import Kinds
 from .names import new_uid
 from .objects import Object, dumps
 from .paths import Target, parse
+from .pki import Pair
 from .rbac import Authorizer, access_of
 from .registry import Registry
 from .rest import Rest
@@ -60,6 +65,8 @@ class SandboxConfig:
     @ivar controllers: run the controllers that make Deployments, namespaces and garbage collection work.
     @ivar objects: what there is at the start, besides the namespaces that every cluster has.
     @ivar address: as discovery shows it.
+    @ivar front_proxy: with what certificate it presents itself to aggregated servers; C{None}: it aggregates none.
+    @ivar front_proxy_ca: PEM, what that certificate leads to, as told to aggregated servers.
     """
 
     name: str = "sandbox"
@@ -70,6 +77,8 @@ class SandboxConfig:
     controllers: bool = True
     objects: tuple[Object, ...] = ()
     address: str = "localhost:443"
+    front_proxy: Pair | None = field(default=None, repr=False)
+    front_proxy_ca: bytes = b""
 
 
 class ApiServer(Resource):
@@ -108,7 +117,21 @@ class ApiServer(Resource):
         Definitions(self.registry, self.kinds)
         self.registry.prepare.append(ServiceAddresses(self.store).prepare)
         self.controllers = Controllers(self.registry, clock, config.name) if config.controllers else None
-        plant(self.registry, config.objects)
+        self.aggregator = self._aggregate(config.front_proxy) if config.front_proxy is not None else None
+        plant(self.registry, (*self._bootstrap(), *config.objects))
+
+    def _aggregate(self, identity: Pair) -> Aggregator:
+        proxy = FrontProxy(self._clock, identity)
+        aggregator = Aggregator(self.registry, self._clock, proxy, self.faces.openapi)
+        self.faces.discovery.remote = aggregator.groups
+        self._front_proxy = proxy
+        return aggregator
+
+    def _bootstrap(self) -> tuple[Object, ...]:
+        found = roles() if self.config.rbac else ()
+        if self.config.front_proxy_ca:
+            found += (trust_data(self.config.client_ca, self.config.front_proxy_ca),)
+        return found
 
     def _authenticate(self) -> None:
         issued = ServiceAccountTokens(self._source.getrandbits(256).to_bytes(32, "big"), self._clock.seconds)
@@ -137,6 +160,8 @@ class ApiServer(Resource):
         """End all watches, and have nothing happen by itself any more."""
         if self.controllers is not None:
             self.controllers.stop()
+        if self.aggregator is not None:
+            self.aggregator.stop()
         self._rest.stop()
 
     def render(self, request: Request) -> int | bytes:
@@ -162,8 +187,17 @@ class ApiServer(Resource):
         access = access_of(target)
         user = impersonated(user, headers, self.authorizer, access)
         self.authorizer.check(user, access)
+        remote = self.aggregator.find(target.path) if self.aggregator is not None else None
+        if remote is not None:
+            return self._forward(request, user, headers, remote)
         body = request.content.read() if request.content is not None else b""
         return self._dispatch(request, Call(method, path, query, folded, body, user), target)
+
+    def _forward(self, request: Request, user: User, headers: list[tuple[str, str]], remote: Remote) -> int:
+        if remote.backend is None or not remote.available:
+            raise unavailable()
+        Forwarding(request, user, headers, remote.backend).start(self._front_proxy)
+        return NOT_DONE_YET
 
     def _dispatch(self, request: Request, call: Call, target: Target) -> int | bytes:
         if (target.group, target.resource) == ("", "pods") and target.subresource in STREAMS and self._streams:

@@ -6,6 +6,7 @@ import os
 import platform
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal, cast
 
@@ -18,10 +19,13 @@ from twisted.logger import Logger
 
 from ..clusters.breaker import Breakers
 from ..clusters.upstreams import Upstreams
+from ..credentials.exchange import IdentityExchanger
 from ..credentials.execplugin import ExecPlugins
 from ..credentials.source import Source
 from ..credentials.tokenfile import TokenFiles
+from ..credentials.webhook import ReviewClient
 from ..errors import BadRequest, ConfigurationError
+from ..kube.https import agent
 from ..model.headers import FieldTable, request_table
 from ..model.http1 import TABLE
 from ..observe.all import Observers
@@ -77,6 +81,8 @@ class GatewayService(Service):
         builder = PoolBuilder(reactor, settings, self._routes, self._mode, self._breakers)
         self._upstreams: Upstreams[Pool] = Upstreams(builder.build)
         self._credentials = _credentials(settings, sources, reactor, environment)
+        reviews = ReviewClient(partial(agent, reactor), reactor)
+        self._exchanger = IdentityExchanger(reviews, reactor, settings.cluster_gateway_proxy_config)
         self._metrics = RequestMetrics()
         self._access_log = AccessLog(write_log, reactor) if write_log is not None else None
         self._shutdown = NotShuttingDown()
@@ -100,6 +106,8 @@ class GatewayService(Service):
         directory.subscribe(self._upstreams.changed)
         directory.subscribe(self._credentials.changed)
         directory.subscribe(self._breakers.changed)
+        directory.subscribe(self._exchanger.cluster_changed)
+        self._exchanger.start()
         proxy = ProxyResource(self._pipeline())
         observers = [self._metrics] if self._access_log is None else [self._metrics, self._access_log]
         limits = self._settings.limits
@@ -140,6 +148,8 @@ class GatewayService(Service):
             self._credentials,
             self._upstreams.get,
             self._reactor,
+            self._exchanger.exchange,
+            self._settings.feature_gates.ClientIdentityPenetration,
         )
 
     def _parts(self, proxy: ProxyResource) -> Parts:
@@ -183,6 +193,7 @@ class GatewayService(Service):
 
     def _problems(self) -> Mapping[str, str]:
         found = dict(self._sources.problems())
+        found |= {f"identity exchange {number}": why for number, why in enumerate(self._exchanger.problems())}
         if self._certificate.problem():
             found["serving certificate"] = self._certificate.problem()
         return found
@@ -234,6 +245,7 @@ class GatewayService(Service):
         self._upstreams.close()
         self._routes.close()
         self._certificate.stop()
+        self._exchanger.stop()
         self._sources.stop()
         if self._access_log is not None:
             self._access_log.flush()

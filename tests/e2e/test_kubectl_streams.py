@@ -2,8 +2,8 @@
 The real kubectl, and the official Python client, on the streams of a pod: exec, cp, attach, port-forward, logs; over
 WebSocket and over SPDY.
 
-L{Exec}, L{Copy}, L{Forward}, L{PythonClient} and L{Logs} are the conversations; what they are had with is up to the subclasses of
-L{StreamsTestCase} that they are mixed into.
+L{Exec}, L{Copy}, L{Forward}, L{PythonClient} and L{Logs} are the conversations; what they are had with is up to the
+subclasses of L{StreamsTestCase} that they are mixed into.
 """
 
 from __future__ import annotations
