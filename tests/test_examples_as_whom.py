@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import runpy
+import subprocess
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
@@ -19,6 +21,8 @@ from clustergateway.model.exchangeconfig import parse_global
 from clustergateway.model.identity import Attributes, Identity
 from clustergateway.model.identityreview import Answer, Webhook
 from clustergateway.model.record import Record
+from clustergateway.observe.audit import Audit
+from clustergateway.observe.auditsinks import FileSink
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -79,3 +83,33 @@ class WebhookTests(SynchronousTestCase):
         refused = ask("joe@elsewhere.example")
         self.assertIsNone(refused.identity)
         self.assertEqual(json.dumps(refused.reason), '"nobody knows elsewhere.example"')
+
+
+class JqTests(SynchronousTestCase):
+    if which("jq") is None:
+        skip = "jq is not installed"
+
+    def log(self) -> Path:
+        """An audit log of a session, a refusal, and a list."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        clock = Clock()
+        audit = Audit([FileSink(str(folder / "audit.log"), clock)], clock, lambda: "id")
+        jane, reader = Identity("jane", ("dev",)), Identity("reader")
+        common: dict[str, Any] = {"identity": jane, "cluster": "east", "ended": 1.0, "outcome": "complete"}
+        audit.finished(Record("GET", "/a", 0.0, verb="list", resource="pods", code=200, impersonated=reader, **common))
+        common |= {"resource": "pods", "subresource": "exec", "name": "web", "verb": "create"}
+        audit.finished(Record("GET", "/b?command=ls", 0.0, upgrade="websocket", code=101, answered=0.5, **common))
+        audit.finished(Record("GET", "/c", 0.0, code=403, cause="no", **common))
+        audit.close()
+        return folder
+
+    def test_every_question_of_the_page_has_an_answer(self) -> None:
+        page = (EXAMPLES.parent / "docs" / "howto" / "audit.md").read_text()
+        questions = [line for line in page.splitlines() if line.startswith("jq ")]
+        folder = self.log()
+        self.assertEqual(len(questions), 6)
+        for question in questions:
+            asked = subprocess.run(["sh", "-ec", question], cwd=folder, capture_output=True, text=True, check=True)
+            self.assertTrue(asked.stdout.strip(), question)
+            self.assertEqual(asked.stderr, "")

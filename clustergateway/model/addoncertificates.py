@@ -117,13 +117,15 @@ def next_look(authority: Signer, pair: KeyPair, now: float) -> float:
 def secret_data(secret: Mapping[str, Any] | None) -> dict[str, bytes]:
     """What a Secret holds, decoded; what cannot be decoded is left out."""
     data = (secret or {}).get("data")
-    found: dict[str, bytes] = {}
-    for key, value in data.items() if isinstance(data, Mapping) else ():
-        try:
-            found[key] = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError, TypeError):
-            continue
-    return found
+    decoded = {key: _decoded(value) for key, value in data.items()} if isinstance(data, Mapping) else {}
+    return {key: value for key, value in decoded.items() if value is not None}
+
+
+def _decoded(value: object) -> bytes | None:
+    try:
+        return base64.b64decode(value, validate=True) if isinstance(value, str) else None
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _encoded(data: Mapping[str, bytes]) -> dict[str, str]:

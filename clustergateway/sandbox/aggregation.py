@@ -6,64 +6,31 @@ discovery, OpenAPI), and requests for their group and version are carried to the
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.web.client import RequestNotSent, ResponseFailed, readBody
-from twisted.web.http_headers import Headers
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from .call import User
 from .discovery import RemoteGroup
-from .frontproxy import Backend, FrontProxy, identity
+from .frontproxy import Backend, FrontProxy
 from .objects import Object, dig, metadata
 from .openapi import OpenApi
 from .registry import Options, Registry
+from .remotes import Remote, RemoteReader
 from .status import ApiError
 from .store import Change, Key
 
 GROUP = "apiregistration.k8s.io"
 CHECK_SECONDS = 30.0
 REFRESH_SECONDS = 60.0
-LIMIT_SECONDS = 5.0
 ATTEMPTS = 5
 """How many GETs ask at once whether a server is there; one that succeeds is enough."""
-CHECKER = User("system:kube-aggregator", ("system:masters",))
-READER = User("system:kube-aggregator")
-DOCUMENT_READER = User("system:aggregator")
-_AGGREGATED = ", ".join(
-    f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList" for version in ("v2", "v2beta1")
-)
 _OPTIONS = Options("kube-aggregator")
-_FAILURES = (ConnectError, ConnectionClosed, ResponseFailed, RequestNotSent, TimeoutError, CancelledError, OSError)
-
-
-@dataclass(slots=True)
-class Remote:
-    """
-    What is known of one APIService.
-
-    @ivar available: its last check succeeded.
-    @ivar version: its C{APIVersionDiscovery}, C{None} if it has not answered yet.
-    @ivar tags: ETag of each document that was read.
-    """
-
-    name: str
-    group: str
-    served: str
-    backend: Backend | None
-    why: str = ""
-    available: bool = False
-    version: Object | None = None
-    openapi_v2: Object | None = None
-    openapi_v3: dict[str, bytes] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    discovered: dict[str, Object] = field(default_factory=dict)
+_log = Logger()
+Step = Callable[[Remote], Coroutine[Any, Any, None]]
 
 
 class Aggregator:
@@ -72,12 +39,16 @@ class Aggregator:
     """
 
     def __init__(self, registry: Registry, clock: Any, proxy: FrontProxy, openapi: OpenApi) -> None:
+        """
+        @param openapi: is told what documents aggregated servers add.
+        """
         self._registry = registry
         self._clock = clock
         self._proxy = proxy
+        self._reader = RemoteReader(proxy, clock)
         self._remotes: dict[tuple[str, str], Remote] = {}
         self._calls: dict[str, IDelayedCall] = {}
-        self._running: set[Deferred[None]] = set()
+        self._running: set[Deferred[Any]] = set()
         openapi.remote_v2 = self._openapi_v2
         openapi.remote_v3 = self._openapi_v3
         self._unsubscribe = [
@@ -85,8 +56,8 @@ class Aggregator:
             registry.store.subscribe(self._service_changed, ("", "services")),
         ]
 
-    def stop(self) -> None:
-        """Look after nothing any more."""
+    def stop(self) -> Deferred[None]:
+        """Look after nothing any more, and close the connections that are kept."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         for call in self._calls.values():
@@ -94,12 +65,7 @@ class Aggregator:
                 call.cancel()
         for running in list(self._running):
             running.cancel()
-
-    async def close(self) -> None:
-        """Close the connections that are kept."""
-        await self._proxy.close()
-
-    # What the server asks
+        return Deferred.fromCoroutine(self._proxy.close())
 
     def find(self, path: str) -> Remote | None:
         """
@@ -111,13 +77,12 @@ class Aggregator:
         return self._remotes.get((parts[2], parts[3]))
 
     def groups(self) -> list[RemoteGroup]:
-        """For discovery: what the available servers said of themselves, or last did."""
+        """For discovery: what the servers said of themselves, or last did."""
         found: dict[str, list[Object]] = {}
         for remote in self._remotes.values():
-            unknown: Object = {"version": remote.served, "resources": [], "freshness": "Stale"}
-            version = remote.version or unknown
-            fresh = {**version, "freshness": "Current" if remote.available and remote.version else "Stale"}
-            found.setdefault(remote.group, []).append(fresh)
+            version = remote.version or {"version": remote.served, "resources": []}
+            state = "Current" if remote.available and remote.version else "Stale"
+            found.setdefault(remote.group, []).append({**version, "freshness": state})
         return [RemoteGroup(group, tuple(versions)) for group, versions in found.items()]
 
     def _openapi_v2(self) -> list[Object]:
@@ -126,7 +91,7 @@ class Aggregator:
     def _openapi_v3(self) -> Mapping[str, bytes]:
         return {path: document for one in self._remotes.values() for path, document in one.openapi_v3.items()}
 
-    # APIServices as they come and go
+    # As they come and go
 
     def _changed(self, change: Change) -> None:
         spec = change.after.get("spec") or {}
@@ -137,9 +102,8 @@ class Aggregator:
         if change.before is not None and change.before.get("spec") == spec and where in self._remotes:
             return
         name = metadata(change.after)["name"]
-        backend, why = self._resolve(spec)
-        self._remotes[where] = Remote(name, *where, backend, why)
-        self._soon(name)
+        self._remotes[where] = Remote(name, *where, *self._resolve(spec))
+        self._schedule(f"check {name}", 0, name, self._check)
 
     def _service_changed(self, change: Change) -> None:
         for remote in self._remotes.values():
@@ -147,7 +111,7 @@ class Aggregator:
             service = dig(found, "spec", "service") or {}
             if (service.get("namespace"), service.get("name")) == (change.key.namespace, change.key.name):
                 remote.backend, remote.why = self._resolve((found or {})["spec"])
-                self._soon(remote.name)
+                self._schedule(f"check {remote.name}", 0, remote.name, self._check)
 
     def _resolve(self, spec: Object) -> tuple[Backend | None, str]:
         service = spec["service"]
@@ -157,16 +121,13 @@ class Aggregator:
             return None, f'service/{name} in "{namespace}" is not present'
         host = dig(found, "spec", "externalName")
         if not host:
-            return None, f'service/{name} in "{namespace}" is no ExternalName: there is no network here'
+            return None, f'service/{name} in "{namespace}" is no ExternalName, and there is no network here'
         ca = b"" if spec.get("insecureSkipTLSVerify") else base64.b64decode(spec.get("caBundle") or "")
         return Backend(host, service.get("port", 443), f"{name}.{namespace}.svc", ca), ""
 
     # Looking after them
 
-    def _soon(self, name: str) -> None:
-        self._schedule(f"check {name}", 0, name, self._check)
-
-    def _schedule(self, key: str, seconds: float, name: str, step: Any) -> None:
+    def _schedule(self, key: str, seconds: float, name: str, step: Step) -> None:
         pending = self._calls.get(key)
         if pending is not None and pending.active():
             pending.cancel()
@@ -178,41 +139,37 @@ class Aggregator:
 
         self._calls[key] = self._clock.callLater(seconds, run)
 
-    def _start(self, steps: Any) -> None:
-        running = Deferred.fromCoroutine(steps)
+    def _start(self, steps: Coroutine[Any, Any, Any]) -> Deferred[Any]:
+        running: Deferred[Any] = Deferred.fromCoroutine(steps)
         self._running.add(running)
 
-        def over(result: object) -> None:
+        def over(result: Any) -> Any:
             self._running.discard(running)
+            if isinstance(result, Failure):
+                if not result.check(CancelledError):
+                    _log.failure("looking after an APIService", failure=result)
+                return "cancelled"
+            return result
 
-        running.addBoth(over)
+        return running.addBoth(over)
 
     async def _check(self, remote: Remote) -> None:
-        was = remote.available
-        why = remote.why
-        reason = "ServiceNotFound"
+        was, reason, why = remote.available, "ServiceNotFound", remote.why
         if remote.backend is not None:
-            reason, why = "FailedDiscoveryCheck", await self._probe(remote)
+            reason = "FailedDiscoveryCheck"
+            asked = [self._start(self._reader.probe(remote)) for _ in range(ATTEMPTS)]
+            said = [await one for one in asked]
+            why = "" if "" in said else said[0]
         remote.available = not why
         self._say(remote, reason, why)
         self._schedule(f"check {remote.name}", CHECK_SECONDS, remote.name, self._check)
         if remote.available and not was:
             await self._refresh(remote)
 
-    async def _probe(self, remote: Remote) -> str:
-        path = f"/apis/{remote.group}/{remote.served}"
-        asked = [Deferred.fromCoroutine(self._get(remote, path, CHECKER, {})) for _ in range(ATTEMPTS)]
-        why = ""
-        for one in asked:
-            try:
-                code, _, _ = await one
-            except _FAILURES as error:
-                why = why or f"failing or missing response from {_url(remote)}{path}: {_said(error)}"
-                continue
-            if 200 <= code < 300:
-                return ""
-            why = why or f"failing or missing response from {_url(remote)}{path}: bad status from {path}: {code}"
-        return why
+    async def _refresh(self, remote: Remote) -> None:
+        if remote.available:
+            await self._reader.refresh(remote)
+        self._schedule(f"refresh {remote.name}", REFRESH_SECONDS, remote.name, self._refresh)
 
     def _say(self, remote: Remote, reason: str, why: str) -> None:
         good: Object = {"status": "True", "reason": "Passed", "message": "all checks passed"}
@@ -231,87 +188,3 @@ class Aggregator:
             self._registry.change(kind, "", remote.name, change, _OPTIONS, "status")
         except ApiError:
             return  # it was deleted meanwhile
-
-    async def _refresh(self, remote: Remote) -> None:
-        if remote.available:
-            for read in (self._discover, self._read_v2, self._read_v3):
-                try:
-                    await read(remote)
-                except _FAILURES:
-                    continue  # what was known stays; the next check says whether the server is there
-        self._schedule(f"refresh {remote.name}", REFRESH_SECONDS, remote.name, self._refresh)
-
-    async def _discover(self, remote: Remote) -> None:
-        code, headers, body = await self._get(remote, "/apis", READER, {"Accept": _AGGREGATED})
-        kind = headers.getRawHeaders("content-type", [""])[0]
-        if code == 200 and "APIGroupDiscoveryList" in kind:
-            for item in json.loads(body).get("items") or ():
-                for version in item.get("versions") or ():
-                    if (dig(item, "metadata", "name"), version.get("version")) == (remote.group, remote.served):
-                        remote.version = version
-        elif code not in (304, 503):
-            path = f"/apis/{remote.group}/{remote.served}"
-            code, _, body = await self._get(remote, path, READER, {})
-            if code == 200:
-                remote.version = _aggregated(json.loads(body), remote.served)
-
-    async def _read_v2(self, remote: Remote) -> None:
-        code, _, body = await self._get(remote, "/openapi/v2", DOCUMENT_READER, {"Accept": "application/json"})
-        if code == 200:
-            remote.openapi_v2 = json.loads(body)
-
-    async def _read_v3(self, remote: Remote) -> None:
-        code, _, body = await self._get(remote, "/openapi/v3", DOCUMENT_READER, {})
-        if code != 200:
-            return
-        path = f"apis/{remote.group}/{remote.served}"
-        where = dig(json.loads(body), "paths", path, "serverRelativeURL")
-        if where:
-            code, _, document = await self._get(remote, where, DOCUMENT_READER, {})
-            if code == 200:
-                remote.openapi_v3 = {path: document}
-
-    async def _get(self, remote: Remote, path: str, user: User, more: Mapping[str, str]) -> tuple[int, Headers, bytes]:
-        assert remote.backend is not None
-        headers = Headers({"User-Agent": ["Go-http-client/1.1"]})
-        for name, value in [*identity(user), *more.items()]:
-            headers.addRawHeader(name, value)
-        tag = remote.tags.get(path)
-        if tag is not None:
-            headers.addRawHeader("If-None-Match", tag)
-        url = (remote.backend.url + path).encode("ascii")
-        sent: Deferred[Any] = self._proxy.agent(remote.backend).request(b"GET", url, headers)
-        response = await sent.addTimeout(LIMIT_SECONDS, self._clock)
-        body = await readBody(response).addTimeout(LIMIT_SECONDS, self._clock)
-        if response.code == 200 and response.headers.hasHeader("etag"):
-            remote.tags[path] = response.headers.getRawHeaders("etag")[0]
-        return response.code, response.headers, body
-
-
-def _url(remote: Remote) -> str:
-    return remote.backend.url if remote.backend is not None else ""
-
-
-def _said(error: BaseException) -> str:
-    reasons = getattr(error, "reasons", None)
-    return str(reasons[0].value) if reasons else str(error) or type(error).__name__
-
-
-def _aggregated(listed: Object, version: str) -> Object:
-    """An C{APIResourceList} as aggregated discovery says it."""
-    resources: dict[str, Object] = {}
-    for entry in listed.get("resources") or ():
-        name, _, below = entry["name"].partition("/")
-        response = {"group": entry.get("group", ""), "version": entry.get("version", ""), "kind": entry["kind"]}
-        if below:
-            sub: Object = {"subresource": below, "responseKind": response, "verbs": entry.get("verbs") or []}
-            resources.setdefault(name, {"resource": name}).setdefault("subresources", []).append(sub)
-            continue
-        found = resources.setdefault(name, {"resource": name})
-        found |= {"responseKind": response, "scope": "Namespaced" if entry.get("namespaced") else "Cluster"}
-        found |= {"singularResource": entry.get("singularName", ""), "verbs": entry.get("verbs") or []}
-        for key in ("shortNames", "categories"):
-            if entry.get(key):
-                found[key] = entry[key]
-    complete = [one for one in resources.values() if "verbs" in one]
-    return {"version": version, "resources": complete, "freshness": "Current"}

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import ITransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
-from twisted.web.client import FileBodyProducer
+from twisted.web.client import FileBodyProducer, ResponseFailed
 from twisted.web.http import Request
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
@@ -101,7 +101,7 @@ class _Copy(Protocol):
         if self._gone:
             return
         self._request.unregisterProducer()
-        if reason.check(Exception) and reason.type.__name__ == "ResponseFailed":
+        if reason.check(ResponseFailed):
             channel: Any = self._request.channel
             channel.abortConnection()
         else:
@@ -126,7 +126,7 @@ def _plain(forwarding: Forwarding, proxy: FrontProxy) -> None:
         if gone:
             response._transport.abortConnection()
             return
-        _head(request, response.code, response.phrase, list(response.headers.getAllRawHeaders()))
+        _head(request, response.code, response.phrase, response.headers)
         if response.length is not UNKNOWN_LENGTH:
             request.setHeader(b"content-length", str(response.length).encode())
         response.deliverBody(_Copy(request))
@@ -138,9 +138,9 @@ def _plain(forwarding: Forwarding, proxy: FrontProxy) -> None:
     sent.addCallbacks(answered, failed)
 
 
-def _head(request: Request, code: int, phrase: bytes, headers: list[tuple[bytes, list[bytes]]]) -> None:
+def _head(request: Request, code: int, phrase: bytes, headers: Headers) -> None:
     request.setResponseCode(code, phrase)
-    for name, values in headers:
+    for name, values in headers.getAllRawHeaders():
         if name.lower() not in _OWN:
             request.responseHeaders.setRawHeaders(name, values)
 
@@ -184,7 +184,7 @@ class _Upgrading(Protocol):
             grouped = Headers()
             for name, value in headers:
                 grouped.addRawHeader(name, value)
-            _head(self._request, int(code), phrase[0] if phrase else b"", list(grouped.getAllRawHeaders()))
+            _head(self._request, int(code), phrase[0] if phrase else b"", grouped)
             self._request.write(rest)
             return
         near = _Near(self.transport)

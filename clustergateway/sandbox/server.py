@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qsl
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from .aggregation import Aggregator, Remote
 from .addresses import ServiceAddresses
+from .aggregation import Aggregator
 from .authn import Authenticator, Trust
 from .bootstrap import roles, trust_data
 from .call import Answer, Call, Stream, User
@@ -33,6 +34,7 @@ from .pki import Pair
 from .rbac import Authorizer, access_of
 from .registry import Registry
 from .rest import Rest
+from .remotes import Remote
 from .reviews import Reviews
 from .seed import plant
 from .status import ApiError
@@ -156,13 +158,16 @@ class ApiServer(Resource):
         factory: Any = self.site() if tls is None else TLSMemoryBIOFactory(tls, False, self.site())
         return reactor.listenTCP(port, factory, interface="127.0.0.1")
 
-    def stop(self) -> None:
-        """End all watches, and have nothing happen by itself any more."""
+    def stop(self) -> Deferred[None]:
+        """
+        End all watches, and have nothing happen by itself any more.
+
+        @return: fires when connections to aggregated servers are closed.
+        """
         if self.controllers is not None:
             self.controllers.stop()
-        if self.aggregator is not None:
-            self.aggregator.stop()
         self._rest.stop()
+        return self.aggregator.stop() if self.aggregator is not None else succeed(None)
 
     def render(self, request: Request) -> int | bytes:
         if any(before(request) for before in self.before):

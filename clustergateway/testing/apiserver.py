@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.web.server import NOT_DONE_YET
 
+from ..sandbox.bootstrap import FRONT_PROXY_NAME
 from ..sandbox.call import User
 from ..sandbox.pki import Authority, Pair
 from ..sandbox.server import ApiServer, SandboxConfig, Streams
@@ -195,7 +196,8 @@ def _with_admin(config: SandboxConfig) -> SandboxConfig:
 @dataclass(frozen=True, slots=True)
 class LoopbackApiServer:
     """
-    A server on 127.0.0.1, over TLS.
+    A server on 127.0.0.1, over TLS. It can be a hosting cluster: it aggregates, and what it presents itself with to
+    aggregated servers leads to C{front_proxy_ca}, as its ConfigMap extension-apiserver-authentication says.
 
     @ivar ca: PEM, of the server's certificate and of its clients'.
     @ivar admin: client certificate of a member of C{system:masters}.
@@ -206,7 +208,7 @@ class LoopbackApiServer:
     authority: Authority
     port: int
     admin: Pair
-    close: Callable[[], Deferred[object]]
+    close: Callable[[], Deferred[None]]
     token: str = field(default=ADMIN_TOKEN, repr=False)
 
     @property
@@ -216,6 +218,10 @@ class LoopbackApiServer:
     @property
     def ca(self) -> bytes:
         return self.authority.certificate
+
+    @property
+    def front_proxy_ca(self) -> bytes:
+        return self.server.config.front_proxy_ca
 
     def kubeconfig(self) -> str:
         """A kubeconfig of the administrator, YAML."""
@@ -246,16 +252,25 @@ def on_loopback(reactor: Any, config: SandboxConfig | None = None, streams: Stre
     Start a server on a free port. Whoever starts it calls its C{close}.
 
     @param reactor: provides C{IReactorTCP} and C{IReactorTime}.
-    @param config: its client CA is replaced by one that is made for this server.
+    @param config: its client CA and its front proxy are replaced by ones made for this server.
     """
-    authority = Authority("sandbox-ca", reactor.seconds())
-    config = replace(_with_admin(config or SandboxConfig()), client_ca=authority.certificate)
+    now = reactor.seconds()
+    authority, front_proxy_ca = Authority("sandbox-ca", now), Authority("sandbox-front-proxy-ca", now)
+    config = replace(
+        _with_admin(config or SandboxConfig()),
+        client_ca=authority.certificate,
+        front_proxy=front_proxy_ca.client(FRONT_PROXY_NAME),
+        front_proxy_ca=front_proxy_ca.certificate,
+    )
     server = ApiServer(config, reactor, streams)
     listening = server.listen(reactor, 0, server_options(authority.server("localhost", "127.0.0.1")))
 
-    def close() -> Deferred[object]:
-        server.stop()
-        return maybeDeferred(listening.stopListening)
+    async def stop() -> None:
+        await server.stop()
+        await maybeDeferred(listening.stopListening)
+
+    def close() -> Deferred[None]:
+        return Deferred.fromCoroutine(stop())
 
     address = listening.getHost()
     assert isinstance(address, IPv4Address)

@@ -1,0 +1,264 @@
+"""The gateway in the hosting cluster: installed, kept as configured, taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import AlreadyExists, ConfigurationError, GatewayError, Invalid, NotFound
+from ..model.addon import (
+    CONFIGURATIONS,
+    FINALIZER,
+    AddOnTypes,
+    Configuration,
+    deleting,
+    deployment_config_name,
+    parse_configuration,
+)
+from ..model.addoncertificates import Signer
+from ..model.addonconditions import Condition, condition_of
+from ..model.addonobjects import (
+    API_SERVICE,
+    API_SERVICES,
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    DEPLOYMENT,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PROXY_CA_COPY,
+    PROXY_CLIENT_COPY,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+    TRUST_NAMESPACE,
+    Wanted,
+    api_service,
+    around,
+    copy_of_secret,
+    deployment,
+)
+from ..model.addonplacement import ANYWHERE, Placement, parse_placement
+from ..model.resourcetype import SECRETS, ResourceType
+from .certificates import Certificates
+from .hub import RESYNC, Hub, Object, owner_of
+
+DEPLOYED = "ClusterGatewayDeployed"
+AVAILABLE = "Available"
+IN_NAMESPACES = (DEPLOYMENTS, SERVICES, SERVICE_ACCOUNTS, ROLE_BINDINGS, ROLES)
+IN_CLUSTER = (API_SERVICES, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES)
+
+
+class Refused(ConfigurationError):
+    """What is configured cannot be done; trying again does not help before it is changed. Its C{cause} is short."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class Installer:
+    """
+    Everything is worked out anew from what the hub has, each time, so that it does not matter where the last one got to.
+    """
+
+    def __init__(self, hub: Hub, types: AddOnTypes) -> None:
+        self._hub = hub
+        self._types = types
+        self._certificates = Certificates(hub)
+
+    async def reconcile(self, name: str, addon_name: str) -> float:
+        """
+        @param name: of the ClusterGatewayConfiguration; C{addon_name}: of the ClusterManagementAddOn.
+        @return: seconds until the next look.
+        @raise GatewayError: it did not work; the configuration says why, and it is to be tried again.
+        """
+        addon = await self._hub.find(self._types.cluster_addons, addon_name)
+        content = await self._hub.find(CONFIGURATIONS, name)
+        leaving = [each for each in (addon, content) if each is not None and deleting(each)]
+        if leaving or addon is None or content is None:
+            await self._leave(addon, content)
+            return RESYNC
+        await self._hub.hold(self._types.cluster_addons, addon, FINALIZER)
+        content = await self._hub.hold(CONFIGURATIONS, content, FINALIZER)
+        try:
+            return await self._install(addon, content)
+        except Refused as error:
+            await self._say(content, Condition(DEPLOYED, "False", error.cause, error.message))
+            return RESYNC
+        except GatewayError as error:
+            await self._say(content, Condition(DEPLOYED, "False", error.reason, error.message))
+            raise
+
+    # Install.
+
+    async def _install(self, addon: Object, content: Object) -> float:
+        configuration, placement = await self._read(addon, content)
+        owner = owner_of(self._types.cluster_addons, addon)
+        used = [configuration.install_namespace, configuration.secret_namespace]
+        content = await self._remember(content, used)
+        for namespace in dict.fromkeys(used):
+            await self._namespace(namespace)
+        for wanted in around(configuration):
+            await self._apply(wanted, owner)
+        await self._copy_proxy_secrets(configuration, owner)
+        authority = await self._certificates.signer()
+        await self._apply(api_service(configuration, await self._trusted(authority)), owner)
+        seconds = await self._certificates.serving(authority, configuration.install_namespace, owner)
+        await self._apply(deployment(configuration, placement), owner)
+        await self._prune(configuration, content)
+        await self._report(content, configuration, used)
+        return min(seconds, RESYNC)
+
+    async def _read(self, addon: Object, content: Object) -> tuple[Configuration, Placement]:
+        try:
+            configuration = parse_configuration(content)
+        except ConfigurationError as error:
+            raise Refused("InvalidConfiguration", error.message) from None
+        reference = deployment_config_name(addon)
+        if reference is None:
+            return configuration, ANYWHERE
+        config = await self._hub.find(self._types.deployment_configs, reference[1], reference[0])
+        if config is None:
+            raise Refused("DeploymentConfigMissing", f"there is no AddOnDeploymentConfig {'/'.join(reference)}")
+        try:
+            placement = parse_placement(config)
+        except ConfigurationError as error:
+            raise Refused("InvalidDeploymentConfig", error.message) from None
+        # A changed AddOnDeploymentConfig rolls out like a changed configuration; its pods differ by themselves.
+        return configuration, placement
+
+    async def _namespace(self, name: str) -> None:
+        """A namespace is made where there is none, and never taken away: others' Secrets may be in it."""
+        if await self._hub.find(NAMESPACES, name) is None:
+            try:
+                await self._hub.client.create(NAMESPACES, {"metadata": {"name": name}})
+            except AlreadyExists:
+                pass
+
+    async def _apply(self, wanted: Wanted, owner: Object) -> None:
+        kind, content = wanted
+        try:
+            await self._hub.apply(kind, content, owner)
+        except Invalid:
+            # What cannot be changed in place (a selector, a roleRef) is made anew.
+            metadata = content["metadata"]
+            present = await self._hub.find(kind, metadata["name"], metadata.get("namespace", ""))
+            if present is None:
+                raise
+            await self._hub.delete(kind, present)
+            await self._hub.apply(kind, content, owner)
+
+    async def _trusted(self, authority: Signer) -> bytes:
+        return authority.bundle
+
+    async def _copy_proxy_secrets(self, configuration: Configuration, owner: Object) -> None:
+        egress = configuration.egress
+        if egress is None:
+            return
+        for name, copy in ((egress.client_secret, PROXY_CLIENT_COPY), (egress.ca_secret, PROXY_CA_COPY)):
+            secret = await self._hub.find(SECRETS, name, egress.namespace)
+            if secret is None:
+                raise Refused("ProxySecretMissing", f"there is no Secret {egress.namespace}/{name}")
+            data = secret.get("data")
+            wanted = copy_of_secret(copy, configuration.install_namespace, "Opaque", data or {})
+            await self._hub.apply(SECRETS, wanted, owner)
+
+    async def _remember(self, content: Object, used: list[str]) -> Object:
+        """Before anything is made in a namespace, the status names it: so it is found even after another is configured."""
+        known = _namespaces(content)
+        wanted = sorted({*known, *used})
+        if wanted == known:
+            return content
+        await self._hub.say(CONFIGURATIONS, content, (), namespaces=wanted)
+        return await self._hub.client.get(CONFIGURATIONS, content["metadata"]["name"])
+
+    async def _prune(self, configuration: Configuration, content: Object) -> None:
+        """Take away what an earlier configuration had made and this one has not."""
+        install, secrets = configuration.install_namespace, configuration.secret_namespace
+        for namespace in _namespaces(content):
+            for kind in (*IN_NAMESPACES, SECRETS):
+                for each in await self._hub.ours(kind, namespace):
+                    if not _stays(kind, each, namespace, install, secrets, configuration):
+                        await self._hub.delete(kind, each)
+
+    async def _report(self, content: Object, configuration: Configuration, used: list[str]) -> None:
+        running = await self._hub.find(DEPLOYMENTS, DEPLOYMENT, configuration.install_namespace)
+        service = await self._hub.find(API_SERVICES, API_SERVICE)
+        message = f"generation {configuration.generation} is applied"
+        conditions = [Condition(DEPLOYED, "True", "Deployed", message), availability(running, service)]
+        content = await self._hub.client.get(CONFIGURATIONS, configuration.name)
+        generation = int(content["metadata"].get("generation") or 0)
+        if generation != configuration.generation:
+            return  # the new one is looked at next
+        namespaces = sorted(set(used))
+        await self._hub.say(
+            CONFIGURATIONS, content, conditions, namespaces=namespaces, lastObservedGeneration=generation
+        )
+
+    async def _say(self, content: Object, condition: Condition) -> None:
+        fresh = await self._hub.find(CONFIGURATIONS, content["metadata"]["name"])
+        if fresh is not None:
+            await self._hub.say(CONFIGURATIONS, fresh, [condition])
+
+    # Leave.
+
+    async def _leave(self, addon: Object | None, content: Object | None) -> None:
+        """
+        Take everything away; only then may what is being deleted go. What is not being deleted says why it is not
+        installed.
+        """
+        holders = [(self._types.cluster_addons, addon), (CONFIGURATIONS, content)]
+        if not any(each is not None and FINALIZER in (each["metadata"].get("finalizers") or ()) for _, each in holders):
+            await self._explain(addon, content)
+            return
+        await self.remove_all(_namespaces(content or {}))
+        for kind, each in holders:
+            if each is not None:
+                fresh = await self._hub.find(kind, each["metadata"]["name"])
+                if fresh is not None:
+                    await self._hub.let_go(kind, fresh, FINALIZER)
+        if content is not None and not deleting(content):
+            content = await self._hub.find(CONFIGURATIONS, content["metadata"]["name"])
+        await self._explain(addon, content)
+
+    async def _explain(self, addon: Object | None, content: Object | None) -> None:
+        if content is None or deleting(content):
+            return
+        gone = "is being deleted" if addon is not None else "is not there"
+        message = f"the ClusterManagementAddOn {gone}; without it nothing is installed"
+        condition = Condition(DEPLOYED, "False", "ClusterManagementAddOnMissing", message)
+        await self._hub.say(CONFIGURATIONS, content, [condition], namespaces=[])
+
+    async def remove_all(self, namespaces: list[str]) -> None:
+        """@param namespaces: in which there may be something of ours."""
+        for kind in IN_CLUSTER:
+            for each in await self._hub.ours(kind):
+                await self._hub.delete(kind, each)
+        for namespace in sorted({*namespaces, TRUST_NAMESPACE, self._hub.namespace}):
+            kinds: tuple[ResourceType, ...] = (*IN_NAMESPACES, SECRETS)
+            if namespace == TRUST_NAMESPACE and namespace not in namespaces:
+                kinds = (ROLE_BINDINGS,)
+            elif namespace == self._hub.namespace and namespace not in namespaces:
+                kinds = (SECRETS,)
+            for kind in kinds:
+                for each in await self._hub.ours(kind, namespace):
+                    await self._hub.delete(kind, each)
+
+
+def availability(running: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> Condition:
+    """Whether the gateway answers: its Deployment has replicas, and the hub reaches them."""
+    for what, content in (("Deployment", running), ("APIService", service)):
+        found = condition_of(content or {}, AVAILABLE)
+        if found.get("status") != "True":
+            said = str(found.get("message") or "it is not known to be available")
+            status = "False" if found.get("status") == "False" else "Unknown"
+            return Condition(AVAILABLE, status, f"{what}NotAvailable", f"{what}: {said}")  # type: ignore[arg-type]
+    return Condition(AVAILABLE, "True", "GatewayAvailable", "the hub reaches the gateway")
+
+
+def _namespaces(content: Mapping[str, Any]) -> list[str]:
+    status = content.get("status")
+    known = status.get("namespaces") if isinstance(status, Mapping) else None
+    return sorted(str(each) for each in known) if isinstance(known, list) else []
