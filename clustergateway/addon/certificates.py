@@ -56,7 +56,6 @@ class Certificates:
         return next_look(authority, pair, now)
 
 
-
 async def _write(client: KubeClient, wanted: Object, before: Object | None) -> None:
     if before is None:
         await client.create(SECRETS, wanted, wanted["metadata"]["namespace"])

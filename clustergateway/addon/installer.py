@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from ..errors import AlreadyExists, ConfigurationError, GatewayError, Invalid, NotFound
+from ..errors import AlreadyExists, ConfigurationError, GatewayError, Invalid
 from ..model.addon import (
     CONFIGURATIONS,
     FINALIZER,
@@ -16,23 +15,15 @@ from ..model.addon import (
     deployment_config_name,
     parse_configuration,
 )
-from ..model.addoncertificates import Signer
 from ..model.addonconditions import Condition, condition_of
 from ..model.addonobjects import (
     API_SERVICE,
     API_SERVICES,
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
     DEPLOYMENT,
     DEPLOYMENTS,
     NAMESPACES,
     PROXY_CA_COPY,
     PROXY_CLIENT_COPY,
-    ROLE_BINDINGS,
-    ROLES,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    TRUST_NAMESPACE,
     Wanted,
     api_service,
     around,
@@ -40,14 +31,13 @@ from ..model.addonobjects import (
     deployment,
 )
 from ..model.addonplacement import ANYWHERE, Placement, parse_placement
-from ..model.resourcetype import SECRETS, ResourceType
+from ..model.resourcetype import SECRETS
 from .certificates import Certificates
 from .hub import RESYNC, Hub, Object, owner_of
+from .removal import Removal
 
 DEPLOYED = "ClusterGatewayDeployed"
 AVAILABLE = "Available"
-IN_NAMESPACES = (DEPLOYMENTS, SERVICES, SERVICE_ACCOUNTS, ROLE_BINDINGS, ROLES)
-IN_CLUSTER = (API_SERVICES, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES)
 
 
 class Refused(ConfigurationError):
@@ -63,9 +53,10 @@ class Installer:
     Everything is worked out anew from what the hub has, each time, so that it does not matter where the last one got to.
     """
 
-    def __init__(self, hub: Hub, types: AddOnTypes) -> None:
+    def __init__(self, hub: Hub, types: AddOnTypes, removal: Removal) -> None:
         self._hub = hub
         self._types = types
+        self._removal = removal
         self._certificates = Certificates(hub)
 
     async def reconcile(self, name: str, addon_name: str) -> float:
@@ -100,14 +91,16 @@ class Installer:
         content = await self._remember(content, used)
         for namespace in dict.fromkeys(used):
             await self._namespace(namespace)
-        for wanted in around(configuration):
+        made = list(around(configuration))
+        for wanted in made:
             await self._apply(wanted, owner)
         await self._copy_proxy_secrets(configuration, owner)
         authority = await self._certificates.signer()
-        await self._apply(api_service(configuration, await self._trusted(authority)), owner)
+        await self._apply(api_service(configuration, authority.bundle), owner)
         seconds = await self._certificates.serving(authority, configuration.install_namespace, owner)
-        await self._apply(deployment(configuration, placement), owner)
-        await self._prune(configuration, content)
+        made.append(deployment(configuration, placement))
+        await self._apply(made[-1], owner)
+        await self._removal.prune(configuration, made, known_namespaces(content))
         await self._report(content, configuration, used)
         return min(seconds, RESYNC)
 
@@ -126,7 +119,6 @@ class Installer:
             placement = parse_placement(config)
         except ConfigurationError as error:
             raise Refused("InvalidDeploymentConfig", error.message) from None
-        # A changed AddOnDeploymentConfig rolls out like a changed configuration; its pods differ by themselves.
         return configuration, placement
 
     async def _namespace(self, name: str) -> None:
@@ -150,9 +142,6 @@ class Installer:
             await self._hub.delete(kind, present)
             await self._hub.apply(kind, content, owner)
 
-    async def _trusted(self, authority: Signer) -> bytes:
-        return authority.bundle
-
     async def _copy_proxy_secrets(self, configuration: Configuration, owner: Object) -> None:
         egress = configuration.egress
         if egress is None:
@@ -167,21 +156,12 @@ class Installer:
 
     async def _remember(self, content: Object, used: list[str]) -> Object:
         """Before anything is made in a namespace, the status names it: so it is found even after another is configured."""
-        known = _namespaces(content)
+        known = known_namespaces(content)
         wanted = sorted({*known, *used})
         if wanted == known:
             return content
         await self._hub.say(CONFIGURATIONS, content, (), namespaces=wanted)
         return await self._hub.client.get(CONFIGURATIONS, content["metadata"]["name"])
-
-    async def _prune(self, configuration: Configuration, content: Object) -> None:
-        """Take away what an earlier configuration had made and this one has not."""
-        install, secrets = configuration.install_namespace, configuration.secret_namespace
-        for namespace in _namespaces(content):
-            for kind in (*IN_NAMESPACES, SECRETS):
-                for each in await self._hub.ours(kind, namespace):
-                    if not _stays(kind, each, namespace, install, secrets, configuration):
-                        await self._hub.delete(kind, each)
 
     async def _report(self, content: Object, configuration: Configuration, used: list[str]) -> None:
         running = await self._hub.find(DEPLOYMENTS, DEPLOYMENT, configuration.install_namespace)
@@ -213,7 +193,7 @@ class Installer:
         if not any(each is not None and FINALIZER in (each["metadata"].get("finalizers") or ()) for _, each in holders):
             await self._explain(addon, content)
             return
-        await self.remove_all(_namespaces(content or {}))
+        await self._removal.everything(known_namespaces(content or {}))
         for kind, each in holders:
             if each is not None:
                 fresh = await self._hub.find(kind, each["metadata"]["name"])
@@ -231,21 +211,6 @@ class Installer:
         condition = Condition(DEPLOYED, "False", "ClusterManagementAddOnMissing", message)
         await self._hub.say(CONFIGURATIONS, content, [condition], namespaces=[])
 
-    async def remove_all(self, namespaces: list[str]) -> None:
-        """@param namespaces: in which there may be something of ours."""
-        for kind in IN_CLUSTER:
-            for each in await self._hub.ours(kind):
-                await self._hub.delete(kind, each)
-        for namespace in sorted({*namespaces, TRUST_NAMESPACE, self._hub.namespace}):
-            kinds: tuple[ResourceType, ...] = (*IN_NAMESPACES, SECRETS)
-            if namespace == TRUST_NAMESPACE and namespace not in namespaces:
-                kinds = (ROLE_BINDINGS,)
-            elif namespace == self._hub.namespace and namespace not in namespaces:
-                kinds = (SECRETS,)
-            for kind in kinds:
-                for each in await self._hub.ours(kind, namespace):
-                    await self._hub.delete(kind, each)
-
 
 def availability(running: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> Condition:
     """Whether the gateway answers: its Deployment has replicas, and the hub reaches them."""
@@ -258,7 +223,8 @@ def availability(running: Mapping[str, Any] | None, service: Mapping[str, Any] |
     return Condition(AVAILABLE, "True", "GatewayAvailable", "the hub reaches the gateway")
 
 
-def _namespaces(content: Mapping[str, Any]) -> list[str]:
+def known_namespaces(content: Mapping[str, Any]) -> list[str]:
+    """In which there may be something of ours, by the status of a ClusterGatewayConfiguration."""
     status = content.get("status")
     known = status.get("namespaces") if isinstance(status, Mapping) else None
     return sorted(str(each) for each in known) if isinstance(known, list) else []

@@ -9,6 +9,7 @@ from typing import Final
 from ..errors import UpstreamMalformed
 from ..settings import Limits
 from . import headers
+from .http1 import HTTP11
 
 CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
@@ -19,29 +20,48 @@ TABLE = headers.response_table(UpstreamMalformed)
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 
+# The usual head in one go: HTTP/1.1, no line that stays behind, at most one that says how long the body is. Whatever
+# does not match is read line by line.
+_NAME = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
+_SPECIAL = rb"(?i:connection|keep[-_]|proxy[-_]|te:|upgrade|http2[-_]|transfer[-_]|content[-_]l)"
+_PLAIN = rb"(?:(?:[^CcKkPpTtUuHh\W]|(?=[CcKkPpTtUuHh])(?!%s))%s:%s\r\n)*" % (_SPECIAL, _NAME, _VALUE)
+_LENGTH = rb"(?:[Cc]ontent-[Ll]ength: ?([0-9]{1,18})|([Tt]ransfer-[Ee]ncoding: ?chunked))\r\n"
+_USUAL = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: %s)?\r\n%s(?:%s%s)?\r\n" % (_VALUE, _PLAIN, _LENGTH, _PLAIN))
+
 
 @dataclass(slots=True)
 class ResponseHead:
     """
     One answer's head.
 
-    @ivar status: the status line as received.
-    @ivar lines: header lines that travel on, in order, framing included.
     @ivar verbatim: whether the head as received is an HTTP/1.1 status line and C{lines} and nothing else.
     @ivar keep_alive: whether the upstream's connection can be used again afterwards.
     @ivar upgrade: the protocol that a 101 switches to.
     @ivar size: bytes of the head, up to and including the blank line.
+    @ivar received: the head, and perhaps more behind it.
+    @ivar kept: C{lines}, if they are not simply all lines.
     """
 
     code: int
-    status: bytes
-    lines: list[bytes]
     verbatim: bool
     content_length: int | None
     chunked: bool
     keep_alive: bool
     upgrade: bytes
     size: int
+    received: bytes
+    kept: list[bytes] | None = None
+
+    @property
+    def status(self) -> bytes:
+        """The status line, with HTTP/1.1 as its version whatever the upstream's was."""
+        return HTTP11 + self.received[len(HTTP11) : self.received.index(b"\r\n")]
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Header lines that travel on, in order, framing included."""
+        return self.received[: self.size - 4].split(b"\r\n")[1:] if self.kept is None else self.kept
 
 
 def parse_response(data: bytes, limits: Limits) -> ResponseHead | None:
@@ -50,6 +70,17 @@ def parse_response(data: bytes, limits: Limits) -> ResponseHead | None:
     @return: C{None} if the head is not complete yet.
     @raise UpstreamMalformed: it never will be one that can be forwarded safely.
     """
+    match = _USUAL.match(data)
+    if match is not None:
+        size = match.end()
+        if size <= limits.head:
+            code, length, chunked = match.groups()
+            content_length = None if length is None else int(length)
+            return ResponseHead(int(code), True, content_length, chunked is not None, True, b"", size, data)
+    return _parse_lines(data, limits)
+
+
+def _parse_lines(data: bytes, limits: Limits) -> ResponseHead | None:
     end = data.find(b"\r\n\r\n")
     if end < 0 or end > limits.head:
         if len(data) > limits.head:
@@ -61,20 +92,19 @@ def parse_response(data: bytes, limits: Limits) -> ResponseHead | None:
     match = _STATUS.fullmatch(status)
     if match is None:
         raise UpstreamMalformed("the status line of the answer is malformed")
-    forward: list[bytes] = []
+    kept: list[bytes] = []
     special: list[tuple[int, bytes]] = []
-    known = TABLE.known.get
     for line in lines:
-        kind = known(line)
+        kind = TABLE.known.get(line)
         if kind is None:
             kind = TABLE.classify(line)
         if kind & 1:
-            forward.append(line)
+            kept.append(line)
         if kind > 1:
             special.append((kind, line))
     http11 = match[1] == b"1"
-    verbatim = http11 and len(forward) == len(lines)
-    head = ResponseHead(int(match[2]), status, forward, verbatim, None, False, http11, b"", end + 4)
+    verbatim = http11 and len(kept) == len(lines)
+    head = ResponseHead(int(match[2]), verbatim, None, False, http11, b"", end + 4, data, kept)
     if special:
         _apply(head, special, http11)
     return head
@@ -107,7 +137,7 @@ def _apply_options(head: ResponseHead, options: frozenset[bytes], http11: bool) 
     if named & headers.FRAMING_NAMES:
         raise UpstreamMalformed("the answer's Connection names a field that no hop may drop")
     if named:
-        head.lines = [line for line in head.lines if headers.name(line) not in named]
+        head.kept = [line for line in head.lines if headers.name(line) not in named]
     if b"upgrade" not in options:
         head.upgrade = b""
 
@@ -133,4 +163,4 @@ def render(head: ResponseHead, *lines: bytes, without: bytes = b"") -> bytes:
     @return: the head as bytes, up to and including the blank line.
     """
     kept = [line for line in head.lines if headers.name(line) != without] if without else head.lines
-    return b"\r\n".join([b"HTTP/1.1" + head.status[8:], *kept, *lines, b"", b""])
+    return b"\r\n".join([head.status, *kept, *lines, b"", b""])

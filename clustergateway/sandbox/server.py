@@ -33,8 +33,8 @@ from .paths import Target, parse
 from .pki import Pair
 from .rbac import Authorizer, access_of
 from .registry import Registry
-from .rest import Rest
 from .remotes import Remote
+from .rest import Rest
 from .reviews import Reviews
 from .seed import plant
 from .status import ApiError

@@ -229,13 +229,12 @@ class GatewayChannel(http.HTTPChannel):
         self.MAX_LENGTH = self.totalHeadersSize = limits.head + limits.target
         self.maxHeaders = limits.fields + 4
         self.inbound = Inbound(self, self.site.gateway, self.transport)
+        # One call less for each piece of data; Twisted Web's own reading is called by serve() alone.
+        self.dataReceived = self.inbound.received  # type: ignore[method-assign]
         self.site.connected(self)
 
     def handshakeCompleted(self) -> None:
         self.inbound.established()
-
-    def dataReceived(self, data: bytes) -> None:
-        self.inbound.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.inbound.lost()

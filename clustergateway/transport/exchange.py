@@ -262,7 +262,7 @@ class Exchange:
             self._tap.response_head(cast("Record", self.record).code, received[:start])
             if body:
                 self._tap.response_data(received[start:])
-        self._inbound.write(data)
+        self._inbound.transport.write(data)
 
     def answer_lead(self, lead: bytes) -> None:
         """The head of an answer of unknown length."""
@@ -282,7 +282,7 @@ class Exchange:
             self._tap.response_data(payload)
         if self._recode:
             data = b"%x\r\n%s\r\n" % (len(data), data) if self._recode == _INTO_CHUNKS else payload
-        self._inbound.write(data)
+        self._inbound.transport.write(data)
 
     def complete(self) -> None:
         """The endpoint has said all, and its connection is not ours any more."""

@@ -171,36 +171,49 @@ class TlsTransport:
             why = self._handshake()
             if why is not None or not self._established:
                 return why
-        return self._deliver(incoming)
-
-    def _deliver(self, incoming: ssl.MemoryBIO) -> Exception | None:
-        """Decrypt all that came, and hand it to the protocol in one piece."""
-        decrypt = self._decrypt
-        why: Exception | None = None
-        data = b""
-        parts: list[bytes] | None = None
         try:
-            data = decrypt(RECORD)
-            if incoming.pending and data:
-                parts = [data]
-                while incoming.pending and data:
-                    data = decrypt(RECORD)
+            data = self._decrypt(RECORD)
+        except ssl.SSLError as error:
+            return self._read_failed(error)
+        if incoming.pending or not data:
+            return self._deliver(data)
+        self._protocol.dataReceived(data)
+        if self._outgoing.pending and self.connected:
+            self._send(self._outgoing.read())
+        return None
+
+    def _deliver(self, data: bytes) -> Exception | None:
+        """More than one record came: hand all of them to the protocol in one piece."""
+        decrypt, incoming = self._decrypt, self._incoming
+        parts = [data]
+        why: Exception | None = None if data else main.CONNECTION_DONE
+        try:
+            while incoming.pending and why is None:
+                data = decrypt(RECORD)
+                if data:
                     parts.append(data)
-            if not data:
-                why = main.CONNECTION_DONE
+                else:
+                    why = main.CONNECTION_DONE
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
             why = main.CONNECTION_DONE
         except ssl.SSLError as error:
             why = TlsError(error)
-        if parts is not None:
-            data = b"".join(parts)
+        data = b"".join(parts)
         if data:
             self._protocol.dataReceived(data)
         if self._outgoing.pending and self.connected:
             self._send(self._outgoing.read())
         return why if why is None else self._read_ended(why)
+
+    def _read_failed(self, error: ssl.SSLError) -> Exception | None:
+        """Nothing could be decrypted."""
+        if self._outgoing.pending and self.connected:
+            self._send(self._outgoing.read())
+        if isinstance(error, ssl.SSLWantReadError):
+            return None
+        return self._read_ended(main.CONNECTION_DONE if isinstance(error, ssl.SSLZeroReturnError) else TlsError(error))
 
     def _read_ended(self, why: Exception) -> Exception | None:
         if not self.connected or (self.disconnecting and why is main.CONNECTION_DONE):

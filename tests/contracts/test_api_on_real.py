@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import customising, discovering, patching, permitting, reading, watching, writing
+from . import aggregating, customising, discovering, patching, permitting, reading, watching, writing
 from .real import RealWorld
 from .world import World
 
@@ -61,4 +61,12 @@ class PermittingTests(_InReal, permitting.Permitting):
 
 
 class CustomisingTests(_InReal, customising.Customising):
+    pass
+
+
+class AggregatingTests(_InReal, aggregating.Aggregating):
+    pass
+
+
+class TrustingTests(_InReal, aggregating.Trusting):
     pass

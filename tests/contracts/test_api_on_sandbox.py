@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import customising, discovering, patching, permitting, reading, watching, writing
+from . import aggregating, customising, discovering, patching, permitting, reading, watching, writing
 from .sandbox import SandboxWorld
 from .world import World
 
@@ -61,4 +61,12 @@ class PermittingTests(_InSandbox, permitting.Permitting):
 
 
 class CustomisingTests(_InSandbox, customising.Customising):
+    pass
+
+
+class AggregatingTests(_InSandbox, aggregating.Aggregating):
+    pass
+
+
+class TrustingTests(_InSandbox, aggregating.Trusting):
     pass
