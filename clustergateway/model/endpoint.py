@@ -110,7 +110,10 @@ def _host_port(parts: SplitResult, what: str) -> tuple[str, int | None]:
         raise ConfigurationError(f"{what} has a port that is no number from 1 to 65535") from None
     if port == 0:
         raise ConfigurationError(f"{what} has a port that is no number from 1 to 65535")
-    if not _is_host(host) or (":" in host) != ("[" in parts.netloc):
+    if (":" in host) != ("[" in parts.netloc):
+        # Before Python 3.11 urlsplit lets brackets around a name pass.
+        raise ConfigurationError(f"{what} is not a URL")
+    if not _is_host(host):
         raise ConfigurationError(f"{what} has no host name or address that can be used")
     return host, port
 

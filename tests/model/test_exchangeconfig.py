@@ -84,7 +84,7 @@ class GlobalTests(SynchronousTestCase):
             self.assertIn(word, error.message)
 
     def test_what_is_no_configuration(self) -> None:
-        self.refused("a: [", "line 2")
+        self.refused("a: [", "line ")
         self.refused("[]", "mapping")
         self.refused("{}\n---\n{}", "more than one")
         self.refused("kind: Pod", "kind")

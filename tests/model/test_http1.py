@@ -395,7 +395,9 @@ class Properties(SynchronousTestCase):
             return
         assert head is not None
         connection = h11.Connection(h11.SERVER)
-        connection.receive_data(data)
+        # RFC 9112 section 2.2 has servers pass over an empty line before the request line; h11 does not.
+        skipped = 2 if data.startswith(b"\r\n") else 0
+        connection.receive_data(data[skipped:])
         event = connection.next_event()
         assert isinstance(event, h11.Request), event
         self.assertEqual((head.method, head.target), (event.method, event.target))
