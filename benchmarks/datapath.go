@@ -36,6 +36,7 @@ var (
 	conns  = flag.Int("conns", 1, "load: connections")
 	length = flag.Duration("duration", time.Second, "load: how long")
 	size   = flag.Int64("size", 0, "load: bytes of a put")
+	work   = flag.Duration("delay", 0, "upstream: how long a small answer takes")
 )
 
 func must(err error) {
@@ -78,7 +79,10 @@ func upstream() {
 	small := bytes.Repeat([]byte("x"), 1024)
 	list := bytes.Repeat([]byte("y"), 200*1024)
 	piece := make([]byte, 64*1024)
-	http.HandleFunc("/small", func(w http.ResponseWriter, r *http.Request) { answer(w, small) })
+	http.HandleFunc("/small", func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(*work)
+		answer(w, small)
+	})
 	http.HandleFunc("/list", func(w http.ResponseWriter, r *http.Request) { answer(w, list) })
 	http.HandleFunc("/body", func(w http.ResponseWriter, r *http.Request) {
 		left, _ := strconv.ParseInt(r.URL.Query().Get("n"), 10, 64)
@@ -183,8 +187,8 @@ func (c connection) head() int64 {
 		if len(line) == 2 {
 			return length
 		}
-		if bytes.HasPrefix(line, []byte("Content-Length: ")) {
-			length, err = strconv.ParseInt(string(bytes.TrimSpace(line[16:])), 10, 64)
+		if name, value, _ := bytes.Cut(line, []byte(":")); bytes.EqualFold(name, []byte("content-length")) {
+			length, err = strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
 			must(err)
 		}
 	}

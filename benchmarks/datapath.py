@@ -116,7 +116,10 @@ def load(program: str, folder: Path, peer: Peer, mode: str, path: str, *more: st
 
 
 def run(command: list[str]) -> dict[str, float]:
-    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout))
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}: {done.stderr.decode()}")
+    return dict(json.loads(done.stdout))
 
 
 class Table:

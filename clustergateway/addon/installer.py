@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
-from ..errors import AlreadyExists, ConfigurationError, GatewayError, Invalid
+from ..errors import AlreadyExists, ConfigurationError, Conflict, GatewayError, Invalid
 from ..model.addon import (
+    ADDON,
     CONFIGURATIONS,
     FINALIZER,
     AddOnTypes,
     Configuration,
+    configuration_name,
     deleting,
     deployment_config_name,
     parse_configuration,
@@ -50,7 +53,7 @@ class Refused(ConfigurationError):
 
 class Installer:
     """
-    Everything is worked out anew from what the hub has, each time, so that it does not matter where the last one got to.
+    Everything is worked out anew from what the hub has, each time: it does not matter how far the last one got.
     """
 
     def __init__(self, hub: Hub, types: AddOnTypes, removal: Removal) -> None:
@@ -59,17 +62,15 @@ class Installer:
         self._removal = removal
         self._certificates = Certificates(hub)
 
-    async def reconcile(self, name: str, addon_name: str) -> float:
+    async def reconcile(self) -> float:
         """
-        @param name: of the ClusterGatewayConfiguration; C{addon_name}: of the ClusterManagementAddOn.
         @return: seconds until the next look.
         @raise GatewayError: it did not work; the configuration says why, and it is to be tried again.
         """
-        addon = await self._hub.find(self._types.cluster_addons, addon_name)
-        content = await self._hub.find(CONFIGURATIONS, name)
-        leaving = [each for each in (addon, content) if each is not None and deleting(each)]
-        if leaving or addon is None or content is None:
-            await self._leave(addon, content)
+        addon = await self._hub.find(self._types.cluster_addons, ADDON)
+        content = None if addon is None else await self._hub.find(CONFIGURATIONS, configuration_name(addon))
+        if addon is None or content is None or deleting(addon) or deleting(content):
+            await self._leave(addon)
             return RESYNC
         await self._hub.hold(self._types.cluster_addons, addon, FINALIZER)
         content = await self._hub.hold(CONFIGURATIONS, content, FINALIZER)
@@ -78,6 +79,8 @@ class Installer:
         except Refused as error:
             await self._say(content, Condition(DEPLOYED, "False", error.cause, error.message))
             return RESYNC
+        except Conflict:
+            raise  # somebody was faster: no cause of failure, only of another look
         except GatewayError as error:
             await self._say(content, Condition(DEPLOYED, "False", error.reason, error.message))
             raise
@@ -101,6 +104,7 @@ class Installer:
         made.append(deployment(configuration, placement))
         await self._apply(made[-1], owner)
         await self._removal.prune(configuration, made, known_namespaces(content))
+        await self._release_others(configuration, made)
         await self._report(content, configuration, used)
         return min(seconds, RESYNC)
 
@@ -155,7 +159,7 @@ class Installer:
             await self._hub.apply(SECRETS, wanted, owner)
 
     async def _remember(self, content: Object, used: list[str]) -> Object:
-        """Before anything is made in a namespace, the status names it: so it is found even after another is configured."""
+        """Before anything is made in a namespace the status names it: so it is found when another is configured."""
         known = known_namespaces(content)
         wanted = sorted({*known, *used})
         if wanted == known:
@@ -178,38 +182,45 @@ class Installer:
         )
 
     async def _say(self, content: Object, condition: Condition) -> None:
-        fresh = await self._hub.find(CONFIGURATIONS, content["metadata"]["name"])
-        if fresh is not None:
-            await self._hub.say(CONFIGURATIONS, fresh, [condition])
+        try:
+            fresh = await self._hub.find(CONFIGURATIONS, content["metadata"]["name"])
+            if fresh is not None:
+                await self._hub.say(CONFIGURATIONS, fresh, [condition])
+        except GatewayError:
+            pass  # what went wrong before is what is reported
+
+    async def _release_others(self, configuration: Configuration, made: list[Wanted]) -> None:
+        """A configuration that is not the add-on's any more keeps nothing, and may go."""
+        for each in (await self._hub.client.list(CONFIGURATIONS))[0]:
+            if each["metadata"]["name"] != configuration.name and _held(each):
+                await self._removal.prune(configuration, made, known_namespaces(each))
+                await self._hub.let_go(CONFIGURATIONS, each, FINALIZER)
 
     # Leave.
 
-    async def _leave(self, addon: Object | None, content: Object | None) -> None:
+    async def _leave(self, addon: Object | None) -> None:
         """
         Take everything away; only then may what is being deleted go. What is not being deleted says why it is not
         installed.
         """
-        holders = [(self._types.cluster_addons, addon), (CONFIGURATIONS, content)]
-        if not any(each is not None and FINALIZER in (each["metadata"].get("finalizers") or ()) for _, each in holders):
-            await self._explain(addon, content)
-            return
-        await self._removal.everything(known_namespaces(content or {}))
-        for kind, each in holders:
-            if each is not None:
-                fresh = await self._hub.find(kind, each["metadata"]["name"])
-                if fresh is not None:
-                    await self._hub.let_go(kind, fresh, FINALIZER)
-        if content is not None and not deleting(content):
-            content = await self._hub.find(CONFIGURATIONS, content["metadata"]["name"])
-        await self._explain(addon, content)
-
-    async def _explain(self, addon: Object | None, content: Object | None) -> None:
-        if content is None or deleting(content):
-            return
+        contents = (await self._hub.client.list(CONFIGURATIONS))[0]
+        if any(_held(each) for each in (*contents, *([addon] if addon else ()))):
+            await self._removal.everything(chain.from_iterable(map(known_namespaces, contents)))
         gone = "is being deleted" if addon is not None else "is not there"
         message = f"the ClusterManagementAddOn {gone}; without it nothing is installed"
         condition = Condition(DEPLOYED, "False", "ClusterManagementAddOnMissing", message)
-        await self._hub.say(CONFIGURATIONS, content, [condition], namespaces=[])
+        for each in contents:
+            if not deleting(each) and (addon is None or deleting(addon)):
+                await self._hub.say(CONFIGURATIONS, each, [condition], namespaces=[])
+            fresh = await self._hub.find(CONFIGURATIONS, each["metadata"]["name"])
+            if fresh is not None:
+                await self._hub.let_go(CONFIGURATIONS, fresh, FINALIZER)
+        if addon is not None:
+            await self._hub.let_go(self._types.cluster_addons, addon, FINALIZER)
+
+
+def _held(content: Mapping[str, Any]) -> bool:
+    return FINALIZER in (content["metadata"].get("finalizers") or ())
 
 
 def availability(running: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> Condition:

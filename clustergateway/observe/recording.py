@@ -185,6 +185,9 @@ class Recording:
                 self._text(each.channel, self._texts[each.channel].feed(each.data))
 
     def _resize(self, size: TerminalSize) -> None:
+        if not (size.width and size.height):
+            # A terminal that does not know.
+            return
         # A client tells the size of its terminal at once, but the first output may come before that.
         if self._terminal is None and not self._header:
             self._terminal = size

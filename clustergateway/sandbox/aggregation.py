@@ -49,6 +49,7 @@ class Aggregator:
         self._remotes: dict[tuple[str, str], Remote] = {}
         self._calls: dict[str, IDelayedCall] = {}
         self._running: set[Deferred[Any]] = set()
+        self._stopped = False
         openapi.remote_v2 = self._openapi_v2
         openapi.remote_v3 = self._openapi_v3
         self._unsubscribe = [
@@ -58,6 +59,7 @@ class Aggregator:
 
     def stop(self) -> Deferred[None]:
         """Look after nothing any more, and close the connections that are kept."""
+        self._stopped = True
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         for call in self._calls.values():
@@ -128,6 +130,8 @@ class Aggregator:
     # Looking after them
 
     def _schedule(self, key: str, seconds: float, name: str, step: Step) -> None:
+        if self._stopped:
+            return
         pending = self._calls.get(key)
         if pending is not None and pending.active():
             pending.cancel()

@@ -47,7 +47,7 @@ class Forwarding:
         request = self.request
         audit = request.responseHeaders.getRawHeaders("audit-id", [""])[0]
         about = {"Audit-Id": audit, "X-Forwarded-For": request.getClientAddress().host or ""}
-        about |= {"X-Forwarded-Host": dict(self.headers).get("host", ""), "X-Forwarded-Proto": "https"}
+        about |= {"X-Forwarded-Host": f"{self.backend.host}:{self.backend.port}", "X-Forwarded-Proto": "https"}
         about["X-Forwarded-Uri"] = request.uri.decode("latin-1").partition("?")[0]
         return passed_on(self.headers, self.user, about, self.upgrade)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionClosed
 from twisted.web._newclient import RequestNotSent
 from twisted.web.client import ResponseFailed, readBody
 from twisted.web.http_headers import Headers
@@ -21,7 +21,10 @@ LIMIT_SECONDS = 5.0
 CHECKER = User("system:kube-aggregator", ("system:masters",))
 READER = User("system:kube-aggregator")
 DOCUMENT_READER = User("system:aggregator")
-FAILURES = (ConnectError, ConnectionClosed, ResponseFailed, RequestNotSent, TimeoutError, CancelledError, OSError)
+FAILURES = (
+    *(ConnectError, ConnectingCancelledError, ConnectionClosed),
+    *(ResponseFailed, RequestNotSent, TimeoutError, OSError),
+)
 """What goes wrong when a server cannot be asked."""
 _AGGREGATED = ", ".join(
     f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList" for version in ("v2", "v2beta1")

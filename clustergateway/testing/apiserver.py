@@ -15,7 +15,7 @@ import yaml
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.web.server import NOT_DONE_YET
 
 from ..sandbox.bootstrap import FRONT_PROXY_NAME
@@ -247,6 +247,18 @@ def kubeconfig(name: str, url: str, ca: bytes, client: Pair) -> str:
     return yaml.safe_dump(written)
 
 
+async def hang_up(reactor: Any, listening: Any) -> None:
+    """
+    Close all connections that a TLS port has accepted, and wait until they are closed.
+
+    @param listening: a port whose factory is a L{twisted.protocols.tls.TLSMemoryBIOFactory}.
+    """
+    for connection in list(listening.factory.protocols):
+        connection.abortConnection()
+    while listening.factory.protocols:
+        await deferLater(reactor, 0)
+
+
 def on_loopback(reactor: Any, config: SandboxConfig | None = None, streams: Streams | None = None) -> LoopbackApiServer:
     """
     Start a server on a free port. Whoever starts it calls its C{close}.
@@ -268,6 +280,7 @@ def on_loopback(reactor: Any, config: SandboxConfig | None = None, streams: Stre
     async def stop() -> None:
         await server.stop()
         await maybeDeferred(listening.stopListening)
+        await hang_up(reactor, listening)
 
     def close() -> Deferred[None]:
         return Deferred.fromCoroutine(stop())

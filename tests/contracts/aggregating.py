@@ -72,7 +72,7 @@ class Aggregating(ContractTestCase):
                 if condition["type"] == "Available" and condition["status"] == status:
                     return dict(condition)
             await task.deferLater(self._reactor, 0.1)
-        self.fail(f"the APIService does not become {status}")
+        raise AssertionError(f"the APIService does not become {status}")
 
     async def eventually(self, path: str, **headers: str) -> Object:
         """What a GET answers once it answers 200."""
@@ -81,7 +81,7 @@ class Aggregating(ContractTestCase):
             if reply.code == 200:
                 return dict(reply.json())
             await task.deferLater(self._reactor, 0.1)
-        self.fail(f"{path} does not answer")
+        raise AssertionError(f"{path} does not answer")
 
     async def test_condition(self) -> None:
         condition = await self.available("True")
@@ -136,7 +136,7 @@ class Aggregating(ContractTestCase):
 
     async def test_stream(self) -> None:
         await self.eventually(f"{self.base}/echoes/a")
-        code, watching = await self.api.watch(f"{self.base}/echoes/a/stream")
+        code, watching = await self.api.watch(f"{self.base}/echoes?watch=true")
         events = await watching.until(1)
         await watching.stop()
         self.assertEqual((code, events), (200, [{"type": "ADDED", "object": {}}]))
@@ -203,7 +203,8 @@ class Aggregating(ContractTestCase):
         host, _, port = self.world.url.removeprefix("https://").partition(":")
         options = self.world.tls.creatorForNetloc(host.encode(), int(port))
         endpoint = wrapClientTLS(options, HostnameEndpoint(self._reactor, host, int(port)))
-        connection: _Collect = await endpoint.connect(Factory.forProtocol(_Collect))
+        connection = _Collect()
+        await endpoint.connect(Factory.forProtocol(lambda: connection))
         lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: Upgrade", "Upgrade: echo"]
         lines += [f"{name}: {value}" for name, value in self.world.headers.items()]
         transport: Any = connection.transport

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.http import Request
 from twisted.web.resource import Resource
@@ -15,6 +16,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 from clustergateway.sandbox.pki import Authority
 from clustergateway.sandbox.streams.takeover import take_over
 from clustergateway.sandbox.tls import server_options
+from clustergateway.testing.apiserver import hang_up
 
 from .world import Object
 
@@ -27,7 +29,6 @@ class _Echo(Resource):
     def __init__(self, group: str) -> None:
         super().__init__()
         self.group = group
-        self.open: list[Request] = []
         self.seen: list[tuple[str, str, str]] = []
 
     def render(self, request: Request) -> int | bytes:
@@ -48,9 +49,10 @@ class _Echo(Resource):
         if path.endswith("/upgrade"):
             take_over(request, [(b"Connection", b"Upgrade"), (b"Upgrade", b"echo")], _Shout())
             return NOT_DONE_YET
-        if path.endswith("/stream"):
+        if b"watch" in request.args:
+            # Without a type it would be text/html, which kube-aggregator reads to the end to rewrite its links.
+            request.setHeader("Content-Type", "application/json")
             request.write(b'{"type":"ADDED","object":{}}\n')
-            self.open.append(request)
             return NOT_DONE_YET
         return _json(request, self._asked(request))
 
@@ -84,19 +86,12 @@ class _Echo(Resource):
         return {"swagger": "2.0", "info": info, "paths": paths, "definitions": {"test.Echo": definition}}
 
 
-class _Shout(Resource):
+class _Shout(Protocol):
     """What a connection speaks after an upgrade: what it gets, in capitals."""
 
-    transport: Any
-
-    def makeConnection(self, transport: Any) -> None:
-        self.transport = transport
-
     def dataReceived(self, data: bytes) -> None:
-        self.transport.write(data.upper())
-
-    def connectionLost(self, reason: object) -> None:
-        pass
+        transport: Any = self.transport
+        transport.write(data.upper())
 
 
 def _json(request: Request, value: Object) -> bytes:
@@ -112,6 +107,7 @@ class Extension:
     """
 
     def __init__(self, reactor: Any, group: str, service: str, namespace: str) -> None:
+        self._reactor = reactor
         self.authority = Authority("extension-ca", reactor.seconds())
         self._echo = _Echo(group)
         options = server_options(self.authority.server(f"{service}.{namespace}.svc"))
@@ -127,9 +123,7 @@ class Extension:
         assert isinstance(address, IPv4Address)
         return address.port
 
-    def stop(self) -> Deferred[Any]:
-        """Stop listening, and end what streams."""
-        for request in self._echo.open:
-            if request.channel is not None:
-                request.finish()
-        return maybeDeferred(self._port.stopListening)
+    async def stop(self) -> None:
+        """Stop listening, and close all connections."""
+        await maybeDeferred(self._port.stopListening)
+        await hang_up(self._reactor, self._port)

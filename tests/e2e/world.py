@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -48,6 +49,7 @@ class Process:
         )
         assert self._process.stdout is not None
         self._pipe = self._process.stdout.fileno()
+        self._drain: threading.Thread | None = None
         self.output = ""
         while ready not in self.output:
             if not self._read():
@@ -60,6 +62,20 @@ class Process:
         self.output += data.decode("utf-8", "replace")
         return bool(data)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def drain(self) -> None:
+        """From now on read its output as it comes, so that it never waits for a reader."""
+
+        def read() -> None:
+            while data := os.read(self._pipe, 65536):
+                self.output += data.decode("utf-8", "replace")
+
+        self._drain = threading.Thread(target=read, daemon=True)
+        self._drain.start()
+
     def send(self, number: int) -> None:
         self._process.send_signal(number)
 
@@ -71,8 +87,9 @@ class Process:
         return self.wait()
 
     def wait(self) -> int:
-        while self._read():
-            pass
+        if self._drain is None:
+            while self._read():
+                pass
         status = self._process.wait(SECONDS)
         self._close()
         return status
@@ -85,6 +102,8 @@ class Process:
 
     def _close(self) -> None:
         assert self._process.stdout is not None
+        if self._drain is not None:
+            self._drain.join(SECONDS)
         self._process.stdout.close()
 
 

@@ -123,6 +123,14 @@ class RecordingTests(World):
         self.clock.advance(FLUSH)
         self.assertEqual(self.cast()[0].size, TerminalSize(100, 30))
 
+    def test_a_terminal_that_does_not_know_its_size(self) -> None:
+        recording = self.begin()
+        recording.request_data(resized(0, 0))
+        recording.response_data(shown(b"x"))
+        recording.ended()
+        self.assertEqual(self.cast(), (self.cast()[0], [Event(0.0, "o", "x")]))
+        self.assertEqual(self.cast()[0].size, TerminalSize(80, 24))
+
     def test_it_is_in_the_file_soon(self) -> None:
         recording = self.begin()
         recording.response_data(shown(b"x"))
