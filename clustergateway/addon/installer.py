@@ -27,6 +27,7 @@ from ..model.addonobjects import (
     NAMESPACES,
     PROXY_CA_COPY,
     PROXY_CLIENT_COPY,
+    SELECTOR,
     Wanted,
     api_service,
     around,
@@ -101,6 +102,7 @@ class Installer:
         authority = await self._certificates.signer()
         await self._apply(api_service(configuration, authority.bundle), owner)
         seconds = await self._certificates.serving(authority, configuration.install_namespace, owner)
+        await self._clear_way(configuration.install_namespace)
         made.append(deployment(configuration, placement))
         await self._apply(made[-1], owner)
         await self._removal.prune(configuration, made, known_namespaces(content))
@@ -138,13 +140,19 @@ class Installer:
         try:
             await self._hub.apply(kind, content, owner)
         except Invalid:
-            # What cannot be changed in place (a selector, a roleRef) is made anew.
+            # What cannot be changed in place, for instance a roleRef, is made anew.
             metadata = content["metadata"]
             present = await self._hub.find(kind, metadata["name"], metadata.get("namespace", ""))
             if present is None:
                 raise
             await self._hub.delete(kind, present)
             await self._hub.apply(kind, content, owner)
+
+    async def _clear_way(self, namespace: str) -> None:
+        """A Deployment of this name with another selector is another's: applied over, it would have both pods' parts."""
+        present = await self._hub.find(DEPLOYMENTS, DEPLOYMENT, namespace)
+        if present is not None and present["spec"].get("selector", {}).get("matchLabels") != SELECTOR:
+            await self._hub.delete(DEPLOYMENTS, present)
 
     async def _copy_proxy_secrets(self, configuration: Configuration, owner: Object) -> None:
         egress = configuration.egress

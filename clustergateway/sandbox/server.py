@@ -39,6 +39,7 @@ from .reviews import Reviews
 from .seed import plant
 from .status import ApiError
 from .store import Store
+from .streams import PodStreams
 from .tokens import ServiceAccountTokens
 
 if TYPE_CHECKING:
@@ -101,12 +102,13 @@ class ApiServer(Resource):
         source: random.Random | None = None,
     ) -> None:
         """
+        @param streams: answers exec, attach, portforward and log; C{None} for the sandbox's own.
         @param source: of uids, generated names and keys.
         """
         super().__init__()
         self.config = config
         self._clock = clock
-        self._streams = streams
+        self._streams = streams if streams is not None else PodStreams(clock, config.name)
         self._source = source or random.SystemRandom()
         self.kinds = Kinds()
         self.store = Store()
@@ -205,7 +207,7 @@ class ApiServer(Resource):
         return NOT_DONE_YET
 
     def _dispatch(self, request: Request, call: Call, target: Target) -> int | bytes:
-        if (target.group, target.resource) == ("", "pods") and target.subresource in STREAMS and self._streams:
+        if (target.group, target.resource) == ("", "pods") and target.subresource in STREAMS:
             kind = self.kinds.find("", "v1", "pods")
             assert kind is not None
             pod = self.registry.get(kind, target.namespace, target.name)

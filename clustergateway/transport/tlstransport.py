@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from twisted.internet import main
 from twisted.internet.error import ConnectionAborted, ConnectionLost
@@ -31,9 +31,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-if TYPE_CHECKING:
-    from OpenSSL.crypto import X509
-    from twisted.internet.address import IPv4Address, IPv6Address
+from .tlsfacts import TlsFacts
 
 RECORD = 16384
 """Most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
@@ -63,23 +61,19 @@ _NOBODY = _Nobody()
 
 
 @implementer(IConsumer, IPushProducer, IReadWriteDescriptor, IHalfCloseableDescriptor, ISSLTransport, ITCPTransport)
-class TlsTransport:
+class TlsTransport(TlsFacts):
     """
     Takes over a connected TCP transport: its socket, its place in the reactor. The TCP transport keeps what it knows
     (addresses, its connector) and closes the socket in the end.
-
-    @ivar negotiated: the ALPN protocol agreed on, C{None} for none.
     """
 
     __slots__ = (
-        "_base",
         "_decrypt",
         "_early",
         "_encrypt",
         "_established",
         "_high_water",
         "_incoming",
-        "_object",
         "_on_ready",
         "_outgoing",
         "_paused",
@@ -110,11 +104,10 @@ class TlsTransport:
         @param tls: made from C{bios} (incoming, outgoing) and not used yet.
         @param on_ready: called when the handshake is over, with the error if it failed.
         """
-        self._base = base
+        super().__init__(base, tls)
         self._reactor = cast("Any", base.reactor)
         self._socket = base.socket
         self.fileno: Callable[[], int] = base.socket.fileno
-        self._object = tls
         self._decrypt = tls.read
         self._encrypt = tls.write
         self._incoming, self._outgoing = bios
@@ -408,50 +401,3 @@ class TlsTransport:
 
     def stopProducing(self) -> None:
         self.loseConnection()
-
-    # What is known about the connection.
-
-    def certificates(self) -> tuple[bytes | None, tuple[bytes, ...]]:
-        """
-        @return: the verified certificate of the other side in DER, C{None} if it showed none, and those it sent behind.
-        """
-        leaf = self._object.getpeercert(True)
-        if leaf is None:
-            return None, ()
-        raw: Any = self._object if hasattr(self._object, "get_unverified_chain") else self._object._sslobj  # type: ignore[attr-defined]
-        chain = raw.get_unverified_chain() or ()
-        sent = [link if isinstance(link, bytes) else ssl.PEM_cert_to_DER_cert(link.public_bytes()) for link in chain]
-        return leaf, tuple(link for link in sent if link != leaf)
-
-    @property
-    def negotiated(self) -> str | None:
-        return self._object.selected_alpn_protocol()
-
-    @property
-    def session(self) -> ssl.SSLSession | None:
-        """What a later connection to the same endpoint can resume."""
-        return self._object.session
-
-    def getPeerCertificate(self) -> X509 | None:
-        from OpenSSL.crypto import FILETYPE_ASN1, load_certificate
-
-        leaf, _ = self.certificates()
-        return None if leaf is None else load_certificate(FILETYPE_ASN1, leaf)
-
-    def getPeer(self) -> IPv4Address | IPv6Address:
-        return cast("IPv4Address | IPv6Address", self._base.getPeer())
-
-    def getHost(self) -> IPv4Address | IPv6Address:
-        return cast("IPv4Address | IPv6Address", self._base.getHost())
-
-    def getTcpNoDelay(self) -> bool:
-        return self._base.getTcpNoDelay()
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        self._base.setTcpNoDelay(enabled)
-
-    def getTcpKeepAlive(self) -> bool:
-        return self._base.getTcpKeepAlive()
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        self._base.setTcpKeepAlive(enabled)

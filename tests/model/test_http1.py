@@ -139,7 +139,9 @@ class Heads(SynchronousTestCase):
         self.assertNotIn("Bearer", repr(head))
 
     def test_underscores_are_no_way_around(self) -> None:
-        head = parse(get("X_Remote_User: root", "Impersonate_User: x", "X_Forwarded-For: 1", "Content_Length: 5", "A_B: c"))
+        head = parse(
+            get("X_Remote_User: root", "Impersonate_User: x", "X_Forwarded-For: 1", "Content_Length: 5", "A_B: c")
+        )
         self.assertEqual(((), (b"A_B: c",), None), (head.identity, head.lines, head.content_length))
 
     def test_own_names_of_identity(self) -> None:
@@ -379,7 +381,13 @@ class Properties(SynchronousTestCase):
 
     PIECES = (
         *(b"GET", b"POST", b" ", b"/", b"/a", b"HTTP/1.1", b"HTTP/1.0", b"\r\n", b"\n", b"\r", b"Host: a\r\n", b":"),
-        *(b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding:chunked\r\n", b"\x00", b"\t"),
+        *(
+            b"Content-Length: 3\r\n",
+            b"Transfer-Encoding: chunked\r\n",
+            b"Transfer-Encoding:chunked\r\n",
+            b"\x00",
+            b"\t",
+        ),
         *(b"GET / HTTP/1.1\r\nHost: a\r\n", b"POST /x HTTP/1.1\r\nHost: a\r\n", b"Connection: close\r\n", b"A: b\r\n"),
         *(b"Content-Length: 3, 3\r\n", b"content-length : 3\r\n", b" A: b\r\n", b"Expect: 100-continue\r\n"),
     )

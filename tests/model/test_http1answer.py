@@ -89,7 +89,14 @@ class Heads(SynchronousTestCase):
             ["A: b\nC: d"],
         ):
             self.assertRaises(UpstreamMalformed, parse, *lines)
-        for status in ("HTTP/2 200 OK", "HTTP/1.1 99 X", "HTTP/1.1 600 X", "HTTP/1.1  200 OK", "200 OK", "http/1.1 200 OK"):
+        for status in (
+            "HTTP/2 200 OK",
+            "HTTP/1.1 99 X",
+            "HTTP/1.1 600 X",
+            "HTTP/1.1  200 OK",
+            "200 OK",
+            "http/1.1 200 OK",
+        ):
             self.assertRaises(UpstreamMalformed, parse, status=status)
         self.assertRaises(UpstreamMalformed, parse, "Transfer-Encoding: chunked", status="HTTP/1.0 200 OK")
         self.assertRaises(UpstreamMalformed, parse_response, b"SSH-2", LIMITS)
@@ -107,12 +114,24 @@ class Properties(SynchronousTestCase):
                     pass
 
     PIECES = (
-        *("A: b", "Content-Length: 3", "Transfer-Encoding: chunked", "Connection: close", "content-length:3", " x", "A :b"),
+        *(
+            "A: b",
+            "Content-Length: 3",
+            "Transfer-Encoding: chunked",
+            "Connection: close",
+            "content-length:3",
+            " x",
+            "A :b",
+        ),
         *("Content-Length: 0", "Transfer-Encoding: identity", "Date: x\x00", "A: b\nC: d"),
     )
 
     @settings(max_examples=300)
-    @given(st.sampled_from([b"GET", b"HEAD"]), st.sampled_from([200, 204, 304, 404]), st.lists(st.sampled_from(PIECES), max_size=4))
+    @given(
+        st.sampled_from([b"GET", b"HEAD"]),
+        st.sampled_from([200, 204, 304, 404]),
+        st.lists(st.sampled_from(PIECES), max_size=4),
+    )
     def test_against_h11(self, method: bytes, code: int, lines: list[str]) -> None:
         """What is accepted here, h11 reads the same way: code, and how the body ends."""
         data = "\r\n".join([f"HTTP/1.1 {code} X", *lines, "", ""]).encode("latin-1")

@@ -57,13 +57,17 @@ class Local(SynchronousTestCase):
         self.assertEqual(b"a", seen.getHeader(b"accept"))
         self.assertEqual(((b"authorization", b"Bearer t"),), seen.claims.headers)
         [record] = self.world.records
-        self.assertEqual(("GET", "/apis?x=%2F", 200, "complete"), (record.method, record.target, record.code, record.outcome))
+        self.assertEqual(
+            ("GET", "/apis?x=%2F", 200, "complete"), (record.method, record.target, record.code, record.outcome)
+        )
         self.assertEqual(len(body), record.bytes_out)
 
     def test_bodies(self) -> None:
         self.world.send(self.client, request("PUT /a", "Content-Length: 5", body=b"abc"))
         self.assertEqual(b"", self.client.take())
-        self.world.send(self.client, b"de" + request("PUT /b", "Transfer-Encoding: chunked", body=b"2\r\nxy\r\n0\r\n\r\n"))
+        self.world.send(
+            self.client, b"de" + request("PUT /b", "Transfer-Encoding: chunked", body=b"2\r\nxy\r\n0\r\n\r\n")
+        )
         data = self.client.take()
         self.assertIn(b"PUT /a abcde", data)
         self.assertIn(b"PUT /b xy", data)
@@ -124,7 +128,9 @@ class Local(SynchronousTestCase):
 
     def test_errors(self) -> None:
         self.world.send(self.client, request("GET /refuse"))
-        self.assertEqual((429, "3"), (status(self.client.received)["code"], answer(self.client.take())[1]["retry-after"]))
+        self.assertEqual(
+            (429, "3"), (status(self.client.received)["code"], answer(self.client.take())[1]["retry-after"])
+        )
         self.world.send(self.client, request("GET /break"))
         self.assertEqual(500, status(self.client.received)["code"])
         self.assertNotIn(b"secret", self.client.take())

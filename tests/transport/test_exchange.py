@@ -22,9 +22,7 @@ class Requests(SynchronousTestCase):
 
     def test_there_and_back(self) -> None:
         self.world.send(self.client, request("GET /east/pods?a=%2F&a=", "Accept: x/y", "X-Remote-User: root"))
-        self.assertEqual(
-            b"GET /pods?a=%2F&a= HTTP/1.1\r\nHost: up\r\nAccept: x/y\r\n\r\n", self.world.cluster.take()
-        )
+        self.assertEqual(b"GET /pods?a=%2F&a= HTTP/1.1\r\nHost: up\r\nAccept: x/y\r\n\r\n", self.world.cluster.take())
         self.world.send(self.world.cluster, OK)
         self.assertEqual(OK, self.client.take())
         [record] = self.world.records

@@ -59,7 +59,9 @@ class Hostile(SynchronousTestCase):
     def test_smuggling(self) -> None:
         """Bytes behind a refused head are not another request."""
         hidden = request("GET /east/secret")
-        self.refused(request("POST /east/x", "Content-Length: 0", "Transfer-Encoding: chunked", body=b"0\r\n\r\n" + hidden))
+        self.refused(
+            request("POST /east/x", "Content-Length: 0", "Transfer-Encoding: chunked", body=b"0\r\n\r\n" + hidden)
+        )
 
     def test_absolute_form(self) -> None:
         self.world.send(self.client, b"GET https://other/east/x HTTP/1.1\r\nHost: gw\r\n\r\n")

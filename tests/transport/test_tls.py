@@ -109,7 +109,9 @@ class Merged(Loopback):
     async def test_failed_checks_are_named(self) -> None:
         good = self.listen(serving())
         old = AUTHORITY.server("localhost", valid=(LONG_AGO, datetime(2021, 1, 1, tzinfo=timezone.utc)))
-        new = AUTHORITY.server("localhost", valid=(datetime(2110, 1, 1, tzinfo=timezone.utc), datetime(2120, 1, 1, tzinfo=timezone.utc)))
+        new = AUTHORITY.server(
+            "localhost", valid=(datetime(2110, 1, 1, tzinfo=timezone.utc), datetime(2120, 1, 1, tzinfo=timezone.utc))
+        )
         await self.refused(self.listen(serving(old)), "expired")
         await self.refused(self.listen(serving(new)), "not valid yet")
         await self.refused(self.listen(serving(AUTHORITY.server("other"))), "host name")
@@ -149,7 +151,9 @@ class Merged(Loopback):
 
     async def test_cancelled(self) -> None:
         silent = self.keep(reactor.listenTCP(0, Factory.forProtocol(Peer), interface="127.0.0.1"))
-        connecting = client_endpoint(reactor, "127.0.0.1", silent, calling(), self.mode).connect(Factory.forProtocol(Peer))
+        connecting = client_endpoint(reactor, "127.0.0.1", silent, calling(), self.mode).connect(
+            Factory.forProtocol(Peer)
+        )
         reactor.callLater(0.05, connecting.cancel)
         try:
             await connecting
@@ -167,7 +171,6 @@ class Merged(Loopback):
         now[0] = replace(SERVER, key=JANE.key)
         await self.connect(port, calling(ca=STRANGER.certificate))
         self.assertIsNone(first.end)
-
 
     async def test_ends(self) -> None:
         for how, error in (("loseConnection", ConnectionDone), ("abortConnection", ConnectionLost)):

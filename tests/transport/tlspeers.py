@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet import reactor as _reactor  # noqa: TID251
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol, IListeningPort
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -141,7 +141,9 @@ class Loopback(TestCase):
         self._peers.append(peer)
         return peer  # type: ignore[no-any-return]
 
-    async def pair(self, server: Callable[[], ServerTls] | None = None, tls: ClientTls | None = None) -> tuple[Peer, Peer]:
+    async def pair(
+        self, server: Callable[[], ServerTls] | None = None, tls: ClientTls | None = None
+    ) -> tuple[Peer, Peer]:
         """Both ends of a new connection."""
         client = await self.connect(self.listen(server or serving()), tls or calling())
         client.transport.write(b"hello")

@@ -63,7 +63,9 @@ class World:
     @ivar clusters: the cluster's ends of the connections opened to it, in order.
     """
 
-    def __init__(self, limits: Limits | None = None, resource: IResource | None = None, high_water: int = 65536) -> None:
+    def __init__(
+        self, limits: Limits | None = None, resource: IResource | None = None, high_water: int = 65536
+    ) -> None:
         self.limits = limits or Limits()
         self.clock = Clock()
         self.network = Network(high_water)
