@@ -149,7 +149,7 @@ class Installer:
             await self._hub.apply(kind, content, owner)
 
     async def _clear_way(self, namespace: str) -> None:
-        """A Deployment of this name with another selector is another's: applied over, it would have both pods' parts."""
+        """A Deployment of this name with another selector is another's; applied over, it would be a mixture."""
         present = await self._hub.find(DEPLOYMENTS, DEPLOYMENT, namespace)
         if present is not None and present["spec"].get("selector", {}).get("matchLabels") != SELECTOR:
             await self._hub.delete(DEPLOYMENTS, present)

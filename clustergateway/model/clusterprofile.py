@@ -34,14 +34,14 @@ def published(name: str, namespace: str, publication: Publication | None) -> Obj
     @param name: of the profile, and of the ClusterGateway.
     @param publication: C{None}: it is not, or not any more.
     """
-    providers: list[Object] = []
+    status: Object = {}  # without the list: an empty one would say that nobody has a provider
     if publication is not None:
         path = f"/apis/{GROUP}/v1alpha1/clustergateways/{name}/proxy"
         cluster: Object = {"server": publication.server + path}
         if publication.ca:
             cluster["certificate-authority-data"] = base64.b64encode(publication.ca).decode("ascii")
-        providers.append({"name": ADDON, "cluster": cluster})
-    return {"metadata": {"name": name, "namespace": namespace}, "status": {"accessProviders": providers}}
+        status["accessProviders"] = [{"name": ADDON, "cluster": cluster}]
+    return {"metadata": {"name": name, "namespace": namespace}, "status": status}
 
 
 def provider_of(profile: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

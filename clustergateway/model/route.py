@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from ..errors import BadRequest
+from .http1 import climbs
 from .query import is_true
 
 PREFIX = b"/apis/cluster.core.oam.dev/v1alpha1/clustergateways/"
@@ -71,8 +72,8 @@ def parse_route(target: bytes) -> Route | None:
     if not rest and b"path=" in query:
         path, query = _take_option(query, b"path")
         rest = _encode_path(path) if path else b""
-    if b".." in rest or b"%2" in rest:
-        _refuse_climbing(rest)
+    if (b".." in rest or b"%2" in rest) and climbs(rest):
+        raise BadRequest("the path climbs above the root of the cluster")
     return Route(name, rest, query, impersonate)
 
 
@@ -106,15 +107,3 @@ def _take_option(query: bytes, option: bytes) -> tuple[bytes | None, bytes]:
 def _encode_path(path: bytes) -> bytes:
     encoded = quote_from_bytes(path, safe=_SAFE_IN_PATH).encode("ascii")
     return encoded if encoded.startswith(b"/") else b"/" + encoded
-
-
-def _refuse_climbing(rest: bytes) -> None:
-    """An encoded dot or slash is one to whoever decodes the path on the way."""
-    depth = 0
-    for segment in unquote_to_bytes(rest).split(b"/"):
-        if segment == b"..":
-            depth -= 1
-            if depth < 0:
-                raise BadRequest("the path climbs above the root of the cluster")
-        elif segment not in (b"", b"."):
-            depth += 1

@@ -12,7 +12,7 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from ..errors import GatewayError, NotImplementedMethod
+from ..errors import GatewayError, NotFound
 from ..model.identity import Claims
 from ..model.record import Record
 from .failure import fail
@@ -42,6 +42,9 @@ class ProxyResource(Resource):
         return self._pipeline.refused(head, claims, error)
 
     def render(self, request: Request) -> int:
-        """On a channel that does not ask: say so, rather than carry what cannot be carried well."""
-        fail(request, Failure(NotImplementedMethod("the proxy is served by the gateway's own HTTP channel only")))
+        """
+        The channel did not take it: the name is not one that a cluster can have, or is not spelled plainly (a name in
+        percent-encoding is another name to some). Nothing is carried from here.
+        """
+        fail(request, Failure(NotFound("the server could not find the requested resource")))
         return NOT_DONE_YET

@@ -18,10 +18,11 @@ from .discovery import RemoteGroup
 from .frontproxy import Backend, FrontProxy
 from .objects import Object, dig, metadata
 from .openapi import OpenApi
-from .registry import Options, Registry
+from .registry import Registry
 from .remotes import Remote, RemoteReader
 from .status import ApiError
 from .store import Change, Key
+from .strategy import Options
 
 GROUP = "apiregistration.k8s.io"
 CHECK_SECONDS = 30.0

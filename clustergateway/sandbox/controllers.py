@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from .kinds import Kind
 from .objects import Object, dig, metadata
-from .registry import Deletion, Options, Registry
+from .registry import Registry
 from .status import ApiError
 from .store import Change, Key
+from .strategy import Deletion, Options
 from .workloads import Workloads
 
 if TYPE_CHECKING:

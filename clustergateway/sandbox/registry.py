@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .defaults import fill_in
@@ -23,6 +22,19 @@ from .status import (
     not_found,
 )
 from .store import Key, Store
+from .strategy import (
+    Deletion,
+    Options,
+    check_identity,
+    check_name,
+    check_preconditions,
+    complain,
+    held,
+    scoped,
+    specified,
+    steady,
+    without_claims,
+)
 from .validation import admitted
 
 if TYPE_CHECKING:
@@ -39,39 +51,6 @@ _COUNTED = frozenset(
 )
 """Built-in kinds that have a C{metadata.generation}."""
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "namespace")
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """
-    How to write.
-
-    @ivar manager: the field manager.
-    @ivar strictness: C{Strict}, C{Warn} or C{Ignore} unknown fields.
-    @ivar warnings: filled with what the client is to be warned of.
-    """
-
-    manager: str = "sandbox"
-    dry_run: bool = False
-    strictness: str = "Ignore"
-    force: bool = False
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """
-    How to delete.
-
-    @ivar grace: seconds, C{None} for the kind's default.
-    @ivar policy: C{Background}, C{Foreground} or C{Orphan}.
-    """
-
-    uid: str = ""
-    resource_version: str = ""
-    grace: int | None = None
-    policy: str = "Background"
-    dry_run: bool = False
 
 
 Preparation = Callable[[Kind, Object, "Object | None"], None]
@@ -108,14 +87,14 @@ class Registry:
         @raise ApiError: it exists (409), does not validate (422), or its namespace is not there (404) or ending (403).
         """
         obj = self._new(kind, namespace, given, options)
-        _no_managed_fields(obj)
+        without_claims(obj)
         updated(schema_of(kind), None, obj, self._writer(kind, options, "Update"))
         return self._insert(kind, namespace, obj, options)
 
     def _new(self, kind: Kind, namespace: str, given: Object, options: Options) -> Object:
-        _check_identity(kind, namespace, given)
+        check_identity(kind, namespace, given)
         obj, unknown = admitted(kind, given)
-        _complain(kind, unknown.unknown, options)
+        complain(kind, unknown.unknown, options)
         meta = metadata(obj)
         for key in ("deletionTimestamp", "resourceVersion", "selfLink"):
             meta.pop(key, None)
@@ -167,8 +146,8 @@ class Registry:
 
         @raise ApiError: as for L{create}, and 409 when it changed since.
         """
-        _check_identity(kind, namespace, given)
-        _no_managed_fields(given)
+        check_identity(kind, namespace, given)
+        without_claims(given)
         if kind.custom and not dig(given, "metadata", "resourceVersion"):
             self.get(kind, namespace, name)
             cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
@@ -205,10 +184,10 @@ class Registry:
         @return: the object, and whether it was created.
         @raise ApiError: as for L{create}, and 409 for fields that others own.
         """
-        _check_identity(kind, namespace, wanted)
+        check_identity(kind, namespace, wanted)
         if dig(wanted, "metadata", "managedFields"):
             raise bad_request("metadata.managedFields must be nil")
-        _check_name(wanted, name)
+        check_name(wanted, name)
         wanted = copied(wanted)
         metadata(wanted)["name"] = name
         before = self.store.get(Key(kind.group, kind.resource, namespace, name))
@@ -223,13 +202,13 @@ class Registry:
             return self._insert(kind, namespace, obj, options), True
         merged = applied(schema_of(kind), {**before, "apiVersion": kind.api_version}, wanted, writer, options.force)
         after = self._replacement(kind, before, merged, options, sub)
-        metadata(after)["managedFields"] = _steady(metadata(merged)["managedFields"], before)
+        metadata(after)["managedFields"] = steady(metadata(merged)["managedFields"], before)
         return self._commit(kind, namespace, name, before, after, options), False
 
     def _replacement(self, kind: Kind, before: Object, wanted: Object, options: Options, sub: str) -> Object:
         meta = metadata(wanted)
         old = metadata(before)
-        _check_name(wanted, old["name"])
+        check_name(wanted, old["name"])
         if meta.get("uid") and meta["uid"] != old["uid"]:
             where = "/".join(part for part in ("/registry", kind.resource, old.get("namespace"), old["name"]) if part)
             why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {old['uid']}"
@@ -238,14 +217,14 @@ class Registry:
         if meta.get("resourceVersion") and meta["resourceVersion"] != old["resourceVersion"]:
             raise conflict(kind.resource, kind.group, old["name"])
         obj, unknown = admitted(kind, wanted)
-        _complain(kind, unknown.unknown, options)
-        obj = _scoped(kind, before, obj, sub)
+        complain(kind, unknown.unknown, options)
+        obj = scoped(kind, before, obj, sub)
         meta = metadata(obj)
         meta |= {key: old[key] for key in (*_KEPT, "resourceVersion") if key in old}
         for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
             if key not in old:
                 meta.pop(key, None)
-        if "generation" in old and _specified(obj) != _specified(before):
+        if "generation" in old and specified(obj) != specified(before):
             meta["generation"] = old["generation"] + 1
         fill_in(kind.group, kind.resource, obj)
         self._validate(kind, obj, before)
@@ -257,7 +236,7 @@ class Registry:
         if options.dry_run:
             return after
         key = Key(kind.group, kind.resource, namespace, name)
-        if metadata(after).get("deletionTimestamp") and not _held(kind, after):
+        if metadata(after).get("deletionTimestamp") and not held(kind, after):
             return self.store.remove(key)
         return self.store.put(key, after)
 
@@ -267,7 +246,7 @@ class Registry:
         @raise ApiError: 404, or 409 when a precondition does not hold.
         """
         found = self.get(kind, namespace, name)
-        _check_preconditions(kind, found, deletion)
+        check_preconditions(kind, found, deletion)
         meta = metadata(found)
         obj: Object = {**found, "metadata": dict(meta)}
         meta = metadata(obj)
@@ -275,7 +254,7 @@ class Registry:
             extra = "foregroundDeletion" if deletion.policy == "Foreground" else "orphan"
             meta["finalizers"] = list(dict.fromkeys([*meta.get("finalizers", ()), extra]))
         grace = self._grace(kind, found, deletion)
-        if not grace and not _held(kind, obj):
+        if not grace and not held(kind, obj):
             key = Key(kind.group, kind.resource, namespace, name)
             return (obj if deletion.dry_run else self.store.remove(key)), True
         if meta.get("deletionTimestamp") and meta.get("finalizers") == metadata(found).get("finalizers"):
@@ -299,94 +278,3 @@ class Registry:
 
     def _writer(self, kind: Kind, options: Options, operation: str, sub: str = "") -> Writer:
         return Writer(options.manager, operation, kind.api_version, self.now(), sub)
-
-
-def _steady(entries: list[Object], before: Object) -> list[Object]:
-    """Keep the time of an entry that says the same as before: applying the same again changes nothing."""
-    old = {_untimed(entry): entry for entry in metadata(before).get("managedFields") or ()}
-    return [old.get(_untimed(entry), entry) for entry in entries]
-
-
-def _untimed(entry: Object) -> str:
-    return str(sorted((key, str(value)) for key, value in entry.items() if key != "time"))
-
-
-def _check_identity(kind: Kind, namespace: str, given: Object) -> None:
-    api_version, name = given.get("apiVersion") or kind.api_version, given.get("kind") or kind.kind
-    if name != kind.kind or api_version != kind.api_version:
-        if kind.custom and api_version == kind.api_version:
-            raise bad_request(f"the kind in the data ({name}) does not match the expected kind ({kind.kind})")
-        version = api_version.rpartition("/")[2]
-        if api_version != kind.api_version:
-            where = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
-            why = f'no kind "{name}" is registered for version "{api_version}" {where}'
-            if kind.custom:
-                wanted = f"the expected API version ({kind.api_version})"
-                raise bad_request(f"the API version in the data ({api_version}) does not match {wanted}")
-        else:
-            why = (
-                f"converting (v1.{name}) to ({kind.group.partition('.')[0] or 'core'}.{kind.kind}): unknown conversion"
-            )
-        raise bad_request(f'{name} in version "{version}" cannot be handled as a {kind.kind}: {why}')
-    inside = dig(given, "metadata", "namespace") or ""
-    if namespace and inside and inside != namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-
-
-def _check_name(given: Object, name: str) -> None:
-    own = dig(given, "metadata", "name") or ""
-    if own and own != name:
-        raise bad_request(f"the name of the object ({own}) does not match the name on the URL ({name})")
-    metadata(given)["name"] = name
-
-
-def _no_managed_fields(given: Object) -> None:
-    # A client that sends back what it read does not thereby own it; the store's own record is the true one.
-    metadata(given).pop("managedFields", None)
-
-
-def _complain(kind: Kind, unknown: list[str], options: Options) -> None:
-    said = [f'unknown field "{path}"' for path in unknown]
-    if options.strictness == "Strict" and said:
-        what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
-        raise bad_request(f"{what}strict decoding error: {', '.join(said)}")
-    if options.strictness == "Warn":
-        options.warnings.extend(said)
-
-
-def _scoped(kind: Kind, before: Object, wanted: Object, sub: str) -> Object:
-    """What of a write counts: all but the status, or only the status."""
-    if sub == "status":
-        return {**copied(before), "status": wanted.get("status") or {}, "metadata": copied(metadata(before))}
-    if not kind.has_status:
-        return wanted
-    obj = {key: value for key, value in wanted.items() if key != "status"}
-    if "status" in before:
-        obj["status"] = copied(before["status"])
-    return obj
-
-
-def _specified(obj: Object) -> Object:
-    return {key: value for key, value in obj.items() if key not in ("metadata", "status", "apiVersion", "kind")}
-
-
-def _held(kind: Kind, obj: Object) -> bool:
-    """Does something still have to happen before the object may go?"""
-    if metadata(obj).get("finalizers"):
-        return True
-    return (kind.group, kind.resource) == ("", "namespaces") and bool(dig(obj, "spec", "finalizers"))
-
-
-def _check_preconditions(kind: Kind, found: Object, deletion: Deletion) -> None:
-    meta = metadata(found)
-    why = ""
-    if deletion.uid and deletion.uid != meta["uid"]:
-        why = f"the UID in the precondition ({deletion.uid}) does not match the UID in record ({meta['uid']})"
-        why += ". The object might have been deleted and then recreated"
-    elif deletion.resource_version and deletion.resource_version != meta["resourceVersion"]:
-        why = (
-            f"the ResourceVersion in the precondition ({deletion.resource_version}) does not match the ResourceVersion"
-        )
-        why += f" in record ({meta['resourceVersion']}). The object might have been modified"
-    if why:
-        raise conflict(kind.kind, kind.group, meta["name"], why)

@@ -16,7 +16,7 @@ from .kinds import Kind
 from .objects import Object, canonical, metadata
 from .patches import json_patch, merge_patch, strategic_merge
 from .paths import Target, first, is_true
-from .registry import Deletion, Options, Registry
+from .registry import Registry
 from .schemas import schema_of
 from .status import (
     ApiError,
@@ -27,6 +27,7 @@ from .status import (
     required_value,
     unsupported_value,
 )
+from .strategy import Deletion, Options
 from .tables import partial, table
 from .watching import Watch
 

@@ -10,9 +10,10 @@ from .kinds import Kind
 from .objects import Object, dig, metadata
 from .paths import Target
 from .rbac import MASTERS, Access, Authorizer
-from .registry import Deletion, Registry
+from .registry import Registry
 from .rest import Rest
 from .status import method_not_allowed
+from .strategy import Deletion
 from .tokens import DEFAULT_SECONDS, ISSUER, ServiceAccountTokens
 
 _AUTHN = "authentication.k8s.io"

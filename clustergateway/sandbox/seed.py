@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .objects import Object, metadata
-from .registry import Options, Registry
+from .registry import Registry
+from .strategy import Options
 
 _ALWAYS = ("default", "kube-node-lease", "kube-public", "kube-system")
 _INSTALLER = Options("sandbox")

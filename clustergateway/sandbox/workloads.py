@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .names import generated
 from .objects import Object, copied, dig, metadata, timestamp
-from .registry import Deletion, Options, Registry
+from .registry import Registry
 from .selectors import matches_selector
 from .status import ApiError
+from .strategy import Deletion, Options
+from .workloadstatus import (
+    AVAILABILITY,
+    REVISION,
+    is_ready,
+    owner_reference,
+    revision_of,
+    running,
+    succeeded,
+    template_hash,
+)
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -19,7 +28,6 @@ if TYPE_CHECKING:
 START_SECONDS = 0.5
 STOP_SECONDS = 1.0
 JOB_SECONDS = 2.0
-REVISION = "deployment.kubernetes.io/revision"
 _HASH_LABEL = "pod-template-hash"
 _CONTROLLER = Options("kube-controller-manager")
 _KUBELET = Options("kubelet")
@@ -55,7 +63,7 @@ class Workloads:
         if meta.get("deletionTimestamp"):
             return
         owned = self._owned("apps", "replicasets", obj)
-        digest = _template_hash(spec["template"])
+        digest = template_hash(spec["template"])
         current = next((one for one in owned if metadata(one)["labels"].get(_HASH_LABEL) == digest), None)
         if current is None:
             current = self._new_replicaset(obj, digest, owned)
@@ -70,9 +78,9 @@ class Workloads:
 
     def _number(self, obj: Object, current: Object, owned: list[Object]) -> None:
         """Give the current ReplicaSet the highest revision (it may be an old one, rolled back to), and say which."""
-        latest = max((_revision(one) for one in owned if one is not current), default=0)
-        revision = str(max(_revision(current), latest + 1))
-        if _revision(current) != int(revision):
+        latest = max((revision_of(one) for one in owned if one is not current), default=0)
+        revision = str(max(revision_of(current), latest + 1))
+        if revision_of(current) != int(revision):
             self._annotate("replicasets", current, revision)
         if (metadata(obj).get("annotations") or {}).get(REVISION) != revision:
             self._annotate("deployments", obj, revision)
@@ -82,13 +90,13 @@ class Workloads:
         template["metadata"].setdefault("labels", {})[_HASH_LABEL] = digest
         selector = copied(obj["spec"]["selector"])
         selector.setdefault("matchLabels", {})[_HASH_LABEL] = digest
-        revisions = [_revision(one) for one in owned]
+        revisions = [revision_of(one) for one in owned]
         made = {
             "metadata": {
                 "name": f"{meta['name']}-{digest}",
                 "labels": dict(template["metadata"]["labels"]),
                 "annotations": {REVISION: str(max(revisions, default=0) + 1)},
-                "ownerReferences": [_owner(obj)],
+                "ownerReferences": [owner_reference(obj)],
             },
             "spec": {"replicas": obj["spec"]["replicas"], "selector": selector, "template": template},
         }
@@ -126,7 +134,7 @@ class Workloads:
         )
         enough = available >= max(0, wanted - wanted // 4)
         states = [
-            ("Available", "True" if enough else "False", *_AVAILABILITY[enough]),
+            ("Available", "True" if enough else "False", *AVAILABILITY[enough]),
             ("Progressing", "True", *progress),
         ]
         counts = {"replicas": total("replicas"), "updatedReplicas": updated, "readyReplicas": total("readyReplicas")}
@@ -163,7 +171,7 @@ class Workloads:
             self._new_pod(obj, obj["spec"]["template"], metadata(obj)["name"] + "-")
         for pod in pods[wanted:]:
             self._delete_pod(pod)
-        ready = sum(1 for one in pods if _is_ready(one))
+        ready = sum(1 for one in pods if is_ready(one))
         counts = {"fullyLabeledReplicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
         status: Object = {"replicas": len(pods)} | {key: value for key, value in counts.items() if value}
         self._status("apps", "replicasets", obj, status | {"observedGeneration": metadata(obj)["generation"]})
@@ -172,7 +180,7 @@ class Workloads:
         pod = copied(template)
         meta = metadata(pod)
         meta |= {"name": generated(prefix, self._registry.source), "generateName": prefix}
-        meta["ownerReferences"] = [_owner(owner)]
+        meta["ownerReferences"] = [owner_reference(owner)]
         kind = self._registry.kinds.stored("", "pods")
         assert kind is not None
         self._registry.create(kind, metadata(owner)["namespace"], pod, _CONTROLLER)
@@ -285,61 +293,3 @@ class Workloads:
             return one
 
         self._registry.change(kind, metadata(obj)["namespace"], metadata(obj)["name"], change, options, "status")
-
-
-_AVAILABILITY = {
-    True: ("MinimumReplicasAvailable", "Deployment has minimum availability."),
-    False: ("MinimumReplicasUnavailable", "Deployment does not have minimum availability."),
-}
-
-
-def _template_hash(template: Object) -> str:
-    digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
-    return "".join("bcdfghjklmnpqrstvwxz2456789"[byte % 27] for byte in digest[:10])
-
-
-def _revision(obj: Object) -> int:
-    return int((metadata(obj).get("annotations") or {}).get(REVISION, "0"))
-
-
-def _owner(obj: Object) -> Object:
-    meta = metadata(obj)
-    found: Object = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": meta["name"], "uid": meta["uid"]}
-    return found | {"controller": True, "blockOwnerDeletion": True}
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = dig(pod, "status", "conditions") or ()
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
-
-
-def _pod_conditions(now: str, ready: bool, why: str = "") -> list[Object]:
-    found = []
-    for kind in ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"):
-        is_true = ready or kind in ("Initialized", "PodScheduled")
-        one: Object = {"type": kind, "status": "True" if is_true else "False", "lastTransitionTime": now}
-        found.append(one | ({"reason": why} if why and not is_true else {}))
-    return found
-
-
-def running(pod: Object, now: str, address: str) -> Object:
-    """The status of a Pod all of whose containers run."""
-    states = []
-    for container in dig(pod, "spec", "containers") or ():
-        state: Object = {"name": container["name"], "image": container.get("image", ""), "ready": True, "started": True}
-        digest = hashlib.sha256((metadata(pod)["uid"] + container["name"]).encode()).hexdigest()
-        state |= {"restartCount": 0, "imageID": "", "containerID": f"sandbox://{digest}"}
-        states.append(state | {"state": {"running": {"startedAt": now}}})
-    status: Object = {"phase": "Running", "conditions": _pod_conditions(now, True), "hostIP": "127.0.0.1"}
-    status |= {"hostIPs": [{"ip": "127.0.0.1"}], "podIP": address, "podIPs": [{"ip": address}]}
-    return status | {"startTime": now, "containerStatuses": states, "qosClass": "BestEffort"}
-
-
-def succeeded(pod: Object, now: str) -> Object:
-    """The status of a Pod all of whose containers have ended well."""
-    status: Object = copied(pod["status"])
-    for state in status["containerStatuses"]:
-        began = dig(state, "state", "running", "startedAt") or now
-        ended = {"exitCode": 0, "reason": "Completed", "startedAt": began, "finishedAt": now}
-        state |= {"ready": False, "started": False, "state": {"terminated": ended}}
-    return status | {"phase": "Succeeded", "conditions": _pod_conditions(now, False, "PodCompleted")}

@@ -186,8 +186,11 @@ class Network:
 
     def pump(self) -> None:
         """Let everything happen that can."""
-        while any([wire.step() for wire in self.wires]):
-            pass
+        happened = True
+        while happened:
+            happened = False
+            for wire in self.wires:
+                happened = wire.step() or happened
 
 
 @implementer(IStreamClientEndpoint)

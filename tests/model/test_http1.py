@@ -196,7 +196,7 @@ class Refusals(SynchronousTestCase):
             get("Content-Length: 0x5"),
             get("Content-Length: 5 5"),
             get("Content-Length:"),
-            get("Content-Length: ٥".encode().decode("latin-1")),
+            get("Content-Length: \xb2"),
             get("Content-Length: " + "9" * 30),
             get("Transfer-Encoding: gzip, chunked"),
             get("Transfer-Encoding: chunked, chunked"),
@@ -374,10 +374,7 @@ class Properties(SynchronousTestCase):
     def test_fails_in_no_other_way(self, data: bytes) -> None:
         for prefix in (b"", b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nHost: a\r\n"):
             for suffix in (b"", b"\r\n\r\n"):
-                try:
-                    parse_request(prefix + data + suffix, LIMITS)
-                except GatewayError as error:
-                    self.assertIn(error.code, (400, 414, 431, 501, 505))
+                self.assertIn(code(prefix + data + suffix), (None, 400, 414, 431, 501, 505))
 
     PIECES = (
         *(b"GET", b"POST", b" ", b"/", b"/a", b"HTTP/1.1", b"HTTP/1.0", b"\r\n", b"\n", b"\r", b"Host: a\r\n", b":"),
@@ -395,7 +392,7 @@ class Properties(SynchronousTestCase):
     @settings(max_examples=400)
     @given(st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join))
     def test_against_h11(self, data: bytes) -> None:
-        """What is accepted here, h11 accepts as well, and understands the same: method, target, framing, end of head."""
+        """What is accepted here, h11 accepts as well, and understands the same."""
         data += b"\r\n\r\n"
         try:
             head = parse_request(data, LIMITS)
@@ -431,6 +428,15 @@ class Properties(SynchronousTestCase):
         except h11.RemoteProtocolError:
             return
         parse(data)
+
+
+def code(data: bytes) -> int | None:
+    """What this is refused with, if it is."""
+    try:
+        parse_request(data, LIMITS)
+    except GatewayError as error:
+        return error.code
+    return None
 
 
 def parse_request_drops(name: str) -> bool:

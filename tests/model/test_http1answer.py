@@ -6,10 +6,27 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import UpstreamMalformed
-from clustergateway.model.http1answer import CHUNKED, UNTIL_CLOSE, ResponseHead, body_length, parse_response, render
+from clustergateway.model.http1answer import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    ResponseHead,
+    _parse_lines,
+    body_length,
+    parse_response,
+    render,
+)
 from clustergateway.settings import Limits
 
 LIMITS = Limits()
+
+
+def refused(data: bytes) -> bool:
+    """Whether this is refused."""
+    try:
+        parse_response(data, LIMITS)
+    except UpstreamMalformed:
+        return True
+    return False
 
 
 def parse(*lines: str, status: str = "HTTP/1.1 200 OK") -> ResponseHead:
@@ -108,10 +125,21 @@ class Properties(SynchronousTestCase):
     def test_fails_in_no_other_way(self, data: bytes) -> None:
         for prefix in (b"", b"HTTP/1.1 200 OK\r\n"):
             for suffix in (b"", b"\r\n\r\n"):
-                try:
-                    parse_response(prefix + data + suffix, LIMITS)
-                except UpstreamMalformed:
-                    pass
+                refused(prefix + data + suffix)
+
+    @given(st.binary(max_size=40), st.sampled_from(["Content-Length: 3", "Transfer-Encoding: chunked", "A: b"]))
+    def test_the_short_way_is_no_other(self, data: bytes, line: str) -> None:
+        """Reading a usual head in one go finds what reading it line by line does."""
+        for value in (b"", b"A: "):
+            head = b"HTTP/1.1 200 OK\r\n" + value + data + b"\r\n" + line.encode() + b"\r\n\r\n"
+            if refused(head):
+                self.assertRaises(UpstreamMalformed, _parse_lines, head, LIMITS)
+                continue
+            short, long = parse_response(head, LIMITS), _parse_lines(head, LIMITS)
+            assert short is not None and long is not None
+            self.assertEqual(long.lines, short.lines)
+            short.kept = long.kept
+            self.assertEqual(long, short)
 
     PIECES = (
         *(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -9,7 +11,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from clustergateway.errors import NotFound, TooManyRequests
 from clustergateway.settings import Limits
-from clustergateway.transport.channel import GatewayRequest
+from clustergateway.transport.channel import GatewayChannel, GatewayRequest
 
 from .world import OK, World, answer, request, status
 
@@ -26,9 +28,9 @@ class Root(Resource):
         self.seen: list[GatewayRequest] = []
         self.gone: list[object] = []
 
-    def render(self, request: GatewayRequest) -> bytes | int:  # type: ignore[override]
+    def render(self, request: GatewayRequest) -> bytes | int:
         self.seen.append(request)
-        assert request.claims is request.channel.claims_for(request)
+        assert request.claims is cast("GatewayChannel", request.channel).claims_for(request)
         if request.path == b"/break":
             raise ZeroDivisionError("secret")
         if request.path == b"/refuse":
@@ -40,7 +42,7 @@ class Root(Resource):
             request.notifyFinish().addErrback(self.gone.append)
             return NOT_DONE_YET
         assert request.content is not None
-        return request.method + b" " + request.uri + b" " + request.content.read()
+        return b"%s %s %s" % (request.method, request.uri, request.content.read())
 
 
 class Local(SynchronousTestCase):
@@ -51,7 +53,7 @@ class Local(SynchronousTestCase):
 
     def test_get(self) -> None:
         self.world.send(self.client, request("GET /apis?x=%2F", "Accept: a", "Authorization: Bearer t"))
-        code, fields, body = answer(self.client.take())
+        code, _, body = answer(self.client.take())
         self.assertEqual((200, b"GET /apis?x=%2F "), (code, body))
         [seen] = self.root.seen
         self.assertEqual(b"a", seen.getHeader(b"accept"))

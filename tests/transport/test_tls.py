@@ -323,7 +323,7 @@ class Contexts(SynchronousTestCase):
     def test_a_later_one_need_not(self) -> None:
         now = [serving()()]
         for mode in ("merged", "twisted"):
-            contexts = ServerContexts(lambda: now[-1], mode)  # type: ignore[arg-type]
+            contexts = ServerContexts(lambda: now[-1], mode)
             first = contexts.current()
             self.assertIs(first, contexts.current())
             now.append(replace(now[0], key=JANE.key))

@@ -8,7 +8,10 @@ from clustergateway.transport.upgrade import Splice
 from .world import OK, World, answer, request, status
 
 EXEC = request("POST /east/exec", "Connection: Upgrade", "Upgrade: SPDY/3.1", "Content-Length: 0")
-SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nX-Stream-Protocol-Version: v4\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+SWITCH = (
+    b"HTTP/1.1 101 Switching Protocols\r\nX-Stream-Protocol-Version: v4\r\n"
+    b"Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
+)
 
 
 class Upgrades(SynchronousTestCase):

@@ -1,0 +1,66 @@
+"""What can be told about a TLS connection that was taken over from a TCP transport."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from OpenSSL.crypto import X509
+    from twisted.internet.address import IPv4Address, IPv6Address
+    from twisted.internet.tcp import Connection
+
+
+class TlsFacts:
+    """Asks the TLS object, and the TCP transport that knows the addresses."""
+
+    __slots__ = ("_base", "_object")
+
+    def __init__(self, base: Connection, tls: ssl.SSLObject) -> None:
+        self._base = base
+        self._object = tls
+
+    def certificates(self) -> tuple[bytes | None, tuple[bytes, ...]]:
+        """
+        @return: the verified certificate of the other side in DER, C{None} if it showed none, and those it sent behind.
+        """
+        leaf = self._object.getpeercert(True)
+        if leaf is None:
+            return None, ()
+        raw: Any = self._object if hasattr(self._object, "get_unverified_chain") else self._object._sslobj  # type: ignore[attr-defined]
+        chain = raw.get_unverified_chain() or ()
+        sent = [link if isinstance(link, bytes) else ssl.PEM_cert_to_DER_cert(link.public_bytes()) for link in chain]
+        return leaf, tuple(link for link in sent if link != leaf)
+
+    @property
+    def negotiated(self) -> str | None:
+        return self._object.selected_alpn_protocol()
+
+    @property
+    def session(self) -> ssl.SSLSession | None:
+        """What a later connection to the same endpoint can resume."""
+        return self._object.session
+
+    def getPeerCertificate(self) -> X509 | None:
+        from OpenSSL.crypto import FILETYPE_ASN1, load_certificate
+
+        leaf, _ = self.certificates()
+        return None if leaf is None else load_certificate(FILETYPE_ASN1, leaf)
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        return cast("IPv4Address | IPv6Address", self._base.getPeer())
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        return cast("IPv4Address | IPv6Address", self._base.getHost())
+
+    def getTcpNoDelay(self) -> bool:
+        return self._base.getTcpNoDelay()
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self._base.setTcpNoDelay(enabled)
+
+    def getTcpKeepAlive(self) -> bool:
+        return self._base.getTcpKeepAlive()
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self._base.setTcpKeepAlive(enabled)

@@ -1,0 +1,541 @@
+"""
+Hosting clusters with a gateway behind their aggregator, for a suite that drives all of it with kubectl through the hub.
+
+Everything is a process of its own on a free port of the loopback interface: hub, managed cluster and gateways. They are
+started once for a run of the suite and ended with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import yaml
+from twisted.trial.unittest import SkipTest
+
+from clustergateway.cli.kubeconfig import contexts
+from clustergateway.cli.serving import manifests
+from clustergateway.sandbox.pki import Pair
+
+ASSETS = os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin")
+KUBECTL = shutil.which("kubectl") or shutil.which("kubectl", path=ASSETS)
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 60
+NAMESPACE = "vela-system"
+SERVICE = "cluster-gateway"
+GROUP = "cluster.core.oam.dev"
+PATH = f"/apis/{GROUP}/v1alpha1"
+APISERVICE = f"v1alpha1.{GROUP}"
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class ApiServerProcess(Protocol):
+    """
+    A Kubernetes API server as a process.
+
+    @ivar ca: PEM, of its certificate and of its clients'.
+    @ivar front_proxy: with what it presents itself to aggregated servers.
+    """
+
+    url: str
+    ca: bytes
+    front_proxy: Pair
+
+    def client(self, user: str, *groups: str) -> Pair:
+        """A certificate by which it knows this user."""
+        ...
+
+    def go_away(self) -> None:
+        """Hang up on everybody and answer nobody."""
+        ...
+
+    def come_back(self) -> None:
+        """Be as before; returns when it answers."""
+        ...
+
+    def kill(self) -> None: ...
+
+
+def eventually(true: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+    """Look again and again until it is true."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Following:
+    """A command that goes on, and what it has printed so far, both streams."""
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self.output = ""
+        self._process = subprocess.Popen(
+            arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(folder)
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output += line
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def until(self, text: str, times: int = 1) -> None:
+        """Wait until this was printed so many times."""
+
+        def printed() -> bool:
+            return self.output.count(text) >= times
+
+        eventually(lambda: printed() or not self.running, f"{text!r} from {self._process.args}: {self.output}")
+        self._process.poll()
+        if not printed():
+            raise AssertionError(f"{self._process.args} ended before {text!r}: {self.output}")
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {**os.environ, "HOME": str(folder), "PYTHONUNBUFFERED": "1"}
+
+
+@dataclass(slots=True)
+class Gateway:
+    """
+    A gateway as a process.
+
+    @ivar port: the same over restarts.
+    """
+
+    name: str
+    port: int
+    arguments: tuple[str, ...]
+    folder: Path
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """@raise AssertionError: it does not listen in time."""
+        with open(self.folder / f"{self.name}.log", "ab") as log:
+            self._process = subprocess.Popen(
+                (*self.arguments, "--secure-port", str(self.port)), cwd=self.folder, stdout=log, stderr=log
+            )
+        eventually(self._listens, f"gateway {self.name} listens: {self.folder}")
+
+    def _listens(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"gateway {self.name} ended: {self.log}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def log(self) -> str:
+        return (self.folder / f"{self.name}.log").read_text()
+
+    def stop(self) -> int:
+        """
+        Ask it to end.
+
+        @return: its exit status.
+        """
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(SECONDS)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(SECONDS)
+
+
+class Caller:
+    """
+    A keep-alive HTTPS client of one server.
+
+    @param server_name: that the certificate must carry; the host of the URL if not given.
+    """
+
+    def __init__(self, url: str, ca: bytes, pair: Pair | None, folder: Path, server_name: str = "") -> None:
+        self._where = urlsplit(url)
+        self._context = ssl.create_default_context(cadata=ca.decode("ascii"))
+        self._server_name = server_name or self._where.hostname or ""
+        if pair is not None:
+            with tempfile.NamedTemporaryFile(dir=folder) as file:
+                file.write(pair.certificate + pair.key)
+                file.flush()
+                self._context.load_cert_chain(file.name)
+        self._connection: http.client.HTTPConnection | None = None
+
+    def call(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: Any = None
+    ) -> tuple[int, Any]:
+        """
+        @return: code, and the body; parsed if it is JSON.
+        """
+        data = None if body is None else json.dumps(body)
+        sent = {**(headers or {}), **({"Content-Type": "application/json"} if data else {})}
+        connection = self._connection = self._connection or self._connect()
+        try:
+            connection.request(method, path, data, sent)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        return answer.status, _parsed(content)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        plain = socket.create_connection((self._where.hostname or "", self._where.port or 443), timeout=SECONDS)
+        connection = http.client.HTTPConnection(self._where.hostname or "", self._where.port)
+        connection.sock = self._context.wrap_socket(plain, server_hostname=self._server_name)
+        return connection
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+class Load(threading.Thread):
+    """
+    Somebody who asks the same, one request after the other.
+
+    @ivar codes: of the answers; C{0} for none.
+    """
+
+    def __init__(self, caller: Caller, path: str) -> None:
+        super().__init__(daemon=True)
+        self._caller = caller
+        self._path = path
+        self._enough = threading.Event()
+        self.codes: list[int] = []
+
+    def run(self) -> None:
+        while not self._enough.is_set():
+            try:
+                code, _ = self._caller.call("GET", self._path)
+            except (OSError, http.client.HTTPException):
+                code = 0
+            self.codes.append(code)
+        self._caller.close()
+
+    def stop(self) -> list[int]:
+        self._enough.set()
+        self.join(SECONDS)
+        return self.codes
+
+
+class HubWorld:
+    """
+    A hub, a managed cluster C{east}, and a gateway behind the hub's aggregator with the rights of C{k8s/base/rbac.yaml}
+    and no others.
+    """
+
+    def __init__(self, start: Callable[[str, Path], ApiServerProcess]) -> None:
+        """
+        @param start: starts an API server; raises C{SkipTest} if this machine cannot.
+        """
+        if KUBECTL is None:
+            raise SkipTest("there is no kubectl on PATH, nor in KUBEBUILDER_ASSETS")
+        self.folder = Path(tempfile.mkdtemp(prefix="hub-contract-"))
+        self._ends: list[Callable[[], object]] = [lambda: shutil.rmtree(self.folder, ignore_errors=True)]
+        self._pairs: dict[tuple[str, ...], Pair] = {}
+        atexit.register(self.close)
+        try:
+            self.hub = self._started(start("hub", self.folder))
+            self.managed = self._started(start("managed", self.folder))
+            self._install()
+        except BaseException:
+            self.close()
+            raise
+
+    def _started(self, server: ApiServerProcess) -> ApiServerProcess:
+        self._ends.append(server.kill)
+        server.come_back()
+        return server
+
+    def close(self) -> None:
+        while self._ends:
+            self._ends.pop()()
+
+    # Installation, as docs/howto/run-on-a-cluster says, but that the gateway runs here.
+
+    def _install(self) -> None:
+        base = ROOT / "k8s" / "base"
+        self.rbac = base / "rbac.yaml"
+        for manifest in (base / "namespace.yaml", base / "serviceaccount.yaml", self.rbac):
+            self.must("apply", "--server-side", "-f", str(manifest))
+        self.gateway = self.new_gateway("gateway")
+        self.port = self.gateway.port
+        self.gateway.start()
+        self.apply({**_SERVICE, "spec": {"type": "ExternalName", "externalName": "localhost"}})
+        self.apply(self._serving[1])
+        self.add_cluster("east")
+        self.wait_until_available()
+
+    def _make_certificate(self) -> None:
+        options = Namespace(service=SERVICE, namespace=NAMESPACE, secret="gateway-tls", port=self.port, days=1)
+        self._serving = manifests(options, time.time())
+        for key, value in self._serving[0]["data"].items():
+            (self.folder / key).write_bytes(base64.b64decode(value))
+        self.gateway_ca = (self.folder / "ca.crt").read_bytes()
+
+    def write_token(self) -> None:
+        """A new token of the gateway's service account, into the file that it reads it from."""
+        token = self.must("create", "token", SERVICE, "-n", NAMESPACE, "--duration=1h").out.strip()
+        fresh = self.folder / "token.new"
+        fresh.write_text(token)
+        fresh.rename(self.folder / "token")
+
+    def new_gateway(self, name: str, *flags: str) -> Gateway:
+        """
+        A gateway, not started; it listens on a port of its own.
+
+        @param flags: besides those that it needs.
+        """
+        port = free_port()
+        if not (self.folder / "tls.crt").exists():
+            self.port = port
+            self._make_certificate()
+            self.write_token()
+            user = {"tokenFile": str(self.folder / "token")}
+            (self.folder / "gateway.kubeconfig").write_text(_kubeconfig(self.hub.url, self.hub.ca, user))
+        command = (str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "cluster-gateway")
+        arguments = {
+            "bind-address": "127.0.0.1",
+            "kubeconfig": str(self.folder / "gateway.kubeconfig"),
+            "tls-cert-file": str(self.folder / "tls.crt"),
+            "tls-private-key-file": str(self.folder / "tls.key"),
+            "access-log": str(self.folder / f"{name}.access.log"),
+            "shutdown-grace": "1",
+        }
+        given = [part for flag, value in arguments.items() for part in (f"--{flag}", value)]
+        gateway = Gateway(name, port, (*command, *given, *flags), self.folder)
+        self._ends.append(gateway.kill)
+        return gateway
+
+    def add_cluster(self, name: str, **changed: str) -> None:
+        """
+        The Secret of a cluster: the managed one, entered with its administrator's certificate.
+
+        @param changed: data that differs, or is more.
+        """
+        admin = self.pair(self.managed, "admin", "system:masters")
+        data = {
+            "endpoint": self.managed.url,
+            "ca.crt": self.managed.ca.decode("ascii"),
+            "tls.crt": admin.certificate.decode("ascii"),
+            "tls.key": admin.key.decode("ascii"),
+        }
+        self.apply(
+            cluster_secret(name, "X509Certificate", {**data, **{k.replace("_", "."): v for k, v in changed.items()}})
+        )
+
+    def wait_until_available(self) -> None:
+        """Until the hub carries requests to the gateway."""
+        eventually(self.available, "the APIService is available")
+        eventually(lambda: self.kubectl("get", "clustergateways").code == 0, "the hub forwards")
+
+    def available(self) -> bool:
+        """What the hub says of the gateway."""
+        done = self.kubectl("get", "apiservice", APISERVICE, "-o", "jsonpath={.status.conditions[0]}")
+        return bool(done.out) and json.loads(done.out)["status"] == "True"
+
+    # Use
+
+    def pair(self, server: ApiServerProcess, user: str, *groups: str) -> Pair:
+        """A user's certificate, the same each time."""
+        key = (server.url, user, *groups)
+        if key not in self._pairs:
+            self._pairs[key] = server.client(user, *groups)
+        return self._pairs[key]
+
+    def who(self, user: str) -> Pair:
+        """C{admin}, of C{system:masters}, or a user of the hub without groups."""
+        return self.pair(self.hub, user, *(("system:masters",) if user == "admin" else ()))
+
+    def kubeconfig(self, user: str = "admin", cluster: str = "", gateway: Gateway | None = None) -> str:
+        """
+        @param cluster: C{""}: the hub itself; else the one behind the gateway of this name.
+        @param gateway: reach this one directly instead of through the hub.
+        """
+        url, ca = self.hub.url, self.hub.ca
+        if gateway is not None:
+            url, ca = f"https://127.0.0.1:{gateway.port}", self.gateway_ca
+        text = _kubeconfig(url, ca, _of_pair(self.who(user)), "" if gateway is None else f"{SERVICE}.{NAMESPACE}.svc")
+        if cluster:
+            text = yaml.safe_dump(contexts(yaml.safe_load(text), "", [cluster], self.folder))
+        path = self.folder / f"{user}-{cluster}-{'' if gateway is None else gateway.name}.kubeconfig"
+        path.write_text(text)
+        return str(path)
+
+    def command(
+        self, *arguments: str, user: str = "admin", cluster: str = "", gateway: Gateway | None = None
+    ) -> list[str]:
+        assert KUBECTL is not None
+        return [KUBECTL, "--kubeconfig", self.kubeconfig(user, cluster, gateway), *arguments]
+
+    def kubectl(
+        self, *arguments: str, stdin: str = "", user: str = "admin", cluster: str = "", gateway: Gateway | None = None
+    ) -> Done:
+        """Run kubectl to its end."""
+        command = self.command(*arguments, user=user, cluster=cluster, gateway=gateway)
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            cwd=self.folder,
+            env=_environment(self.folder),
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def must(self, *arguments: str, **options: Any) -> Done:
+        """As L{kubectl}; it has to succeed."""
+        done = self.kubectl(*arguments, **options)
+        if done.code:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {done.err}")
+        return done
+
+    def get(self, *arguments: str, **options: Any) -> Any:
+        """The object that C{kubectl get} gets."""
+        return json.loads(self.must("get", *arguments, "-o", "json", **options).out)
+
+    def follow(self, *arguments: str, **options: Any) -> Following:
+        """A kubectl that goes on."""
+        return Following(self.command(*arguments, **options), self.folder)
+
+    def apply(self, content: Mapping[str, Any], cluster: str = "") -> None:
+        self.must("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(content), cluster=cluster)
+
+    def caller(self, user: str = "admin") -> Caller:
+        """Of the hub."""
+        return Caller(self.hub.url, self.hub.ca, self.who(user), self.folder)
+
+    def direct(self, gateway: Gateway, pair: Pair | None) -> Caller:
+        """Of a gateway, past the hub."""
+        url = f"https://127.0.0.1:{gateway.port}"
+        return Caller(url, self.gateway_ca, pair, self.folder, f"{SERVICE}.{NAMESPACE}.svc")
+
+    def allow(self, user: str, *rules: Mapping[str, Any]) -> None:
+        """Give a user of the hub these rights, and no others."""
+        self._allow(user, {"apiGroup": _RBAC, "kind": "User", "name": user}, rules)
+
+    def allow_account(self, name: str, *rules: Mapping[str, Any]) -> None:
+        """Make a service account of the hub with these rights."""
+        self.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": NAMESPACE}})
+        self._allow(name, {"kind": "ServiceAccount", "name": name, "namespace": NAMESPACE}, rules)
+
+    def _allow(self, name: str, subject: Mapping[str, str], rules: Sequence[Mapping[str, Any]]) -> None:
+        role = {"kind": "ClusterRole", "metadata": {"name": name}, "rules": list(rules)}
+        self.apply({"apiVersion": f"{_RBAC}/v1", **role})
+        binding = {
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
+            "subjects": [subject],
+        }
+        self.apply({"apiVersion": f"{_RBAC}/v1", **binding})
+
+
+_RBAC = "rbac.authorization.k8s.io"
+_SERVICE: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": SERVICE, "namespace": NAMESPACE},
+}
+
+
+def cluster_secret(name: str, credential: str, data: Mapping[str, str]) -> dict[str, Any]:
+    """The Secret of a cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "labels": {"cluster.core.oam.dev/cluster-credential-type": credential},
+        },
+        "type": "Opaque",
+        "data": {key: base64.b64encode(value.encode()).decode("ascii") for key, value in data.items()},
+    }
+
+
+def rule(resource: str, *verbs: str, names: Sequence[str] = ()) -> dict[str, Any]:
+    """A right to use the gateway."""
+    found: dict[str, Any] = {"apiGroups": [GROUP], "resources": [resource], "verbs": list(verbs)}
+    return {**found, **({"resourceNames": list(names)} if names else {})}
+
+
+def _of_pair(pair: Pair) -> dict[str, str]:
+    return {
+        "client-certificate-data": base64.b64encode(pair.certificate).decode("ascii"),
+        "client-key-data": base64.b64encode(pair.key).decode("ascii"),
+    }
+
+
+def _kubeconfig(url: str, ca: bytes, user: Mapping[str, str], server_name: str = "") -> str:
+    cluster = {"server": url, "certificate-authority-data": base64.b64encode(ca).decode("ascii")}
+    if server_name:
+        cluster["tls-server-name"] = server_name
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "it", "user": dict(user)}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "current-context": "it",
+        }
+    )

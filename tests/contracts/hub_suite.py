@@ -1,0 +1,486 @@
+"""Contracts: everything that users of a hub do with the clusters behind it, and what may happen to them meanwhile."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+from twisted.trial.unittest import SynchronousTestCase
+
+from .hub import GROUP, NAMESPACE, PATH, HubWorld, Load, cluster_secret, eventually, rule
+
+_CREDENTIALS = ("PRIVATE KEY", "privateKey", "tls.key")
+
+
+class HubTestCase(SynchronousTestCase):
+    """Base of the suite. The world is shared; what a test makes in it, it takes away."""
+
+    world: HubWorld
+
+    def make_world(self) -> HubWorld:
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        self.world = self.make_world()
+
+    def new_cluster(self, name: str, **changed: str) -> None:
+        """A cluster for the time of this test; returns when the gateway has it."""
+        self.world.add_cluster(name, **changed)
+        self.addCleanup(self.remove_cluster, name)
+        eventually(lambda: self.world.kubectl("get", "clustergateway", name).code == 0, f"{name} is seen")
+
+    def remove_cluster(self, name: str) -> None:
+        self.world.must("delete", "secret", name, "-n", NAMESPACE, "--ignore-not-found")
+        eventually(lambda: self.world.kubectl("get", "clustergateway", name).code != 0, f"{name} is gone")
+
+    def refused(self, *arguments: str, **options: Any) -> str:
+        """
+        @return: what kubectl complains about.
+        """
+        done = self.world.kubectl(*arguments, **options)
+        self.assertNotEqual(done.code, 0, done.out)
+        return done.err
+
+
+class Discovered(HubTestCase):
+    def test_resources(self) -> None:
+        out = self.world.must("api-resources", f"--api-group={GROUP}", "-o", "name").out
+        self.assertEqual(sorted(out.split()), [f"clustergateways.{GROUP}", f"virtualclusters.{GROUP}"])
+
+    def test_explained(self) -> None:
+        eventually(
+            lambda: "proxy-url" in self.world.kubectl("explain", "clustergateway.spec.access.endpoint.const").out,
+            "kubectl explain knows ClusterGateways",
+        )
+
+    def test_openapi_v2_is_merged(self) -> None:
+        def merged() -> bool:
+            document = json.loads(self.world.must("get", "--raw", "/openapi/v2").out)
+            return f"{PATH}/clustergateways/{{name}}" in document["paths"]
+
+        eventually(merged, "the hub's document has this group")
+
+    def test_openapi_v3_is_listed(self) -> None:
+        eventually(
+            lambda: PATH[1:] in json.loads(self.world.must("get", "--raw", "/openapi/v3").out)["paths"],
+            "the hub's index has this group",
+        )
+
+    def test_available_whatever_the_clusters_do(self) -> None:
+        self.new_cluster("dead", endpoint="https://127.0.0.1:1")
+        self.world.managed.go_away()
+        self.addCleanup(self.world.managed.come_back)
+        self.assertTrue(self.world.available())
+        self.assertIn("dead", self.world.must("get", "clustergateways").out)
+        self.world.must("api-resources", f"--api-group={GROUP}")
+        for name in ("dead", "east"):
+            said = self.refused("get", "--raw", f"{PATH}/clustergateways/{name}/proxy/healthz")
+            self.assertIn(f'cluster "{name}"', said)
+
+
+class Listed(HubTestCase):
+    def test_table(self) -> None:
+        head, *rows = self.world.must("get", "clustergateways").out.splitlines()
+        self.assertEqual(head.split(), ["NAME", "PROVIDER", "CREDENTIAL-TYPE", "ENDPOINT-TYPE", "HEALTHY"])
+        self.assertEqual(rows[0].split()[:3], ["east", "X509Certificate", "Const"])
+
+    def test_no_credential_is_shown(self) -> None:
+        out = self.world.must("get", "clustergateway", "east", "-o", "yaml").out
+        for secret in _CREDENTIALS:
+            self.assertNotIn(secret, out)
+        access = yaml.safe_load(out)["spec"]["access"]
+        self.assertEqual(access["endpoint"]["const"]["address"], self.world.managed.url)
+
+    def test_virtual_clusters(self) -> None:
+        found = self.world.get("vc")["items"]
+        self.assertEqual([item["metadata"]["name"] for item in found], ["local", "east"])
+        self.assertEqual(found[0]["spec"]["credential-type"], "Internal")
+
+    def test_unknown(self) -> None:
+        said = self.refused("get", "clustergateway", "nowhere")
+        self.assertEqual(said, f'Error from server (NotFound): clustergateways.{GROUP} "nowhere" not found\n')
+
+    def test_watched(self) -> None:
+        watch = self.world.follow(
+            *("get", "clustergateways", "--watch", "--output-watch-events"),
+            *("-o", "custom-columns=NAME:.metadata.name,OF:.spec.provider,L:.metadata.labels.tier"),
+        )
+        self.addCleanup(watch.stop)
+        watch.until("east")
+        self.new_cluster("seen")
+        watch.until("ADDED      seen")
+        self.world.must("label", "secret", "seen", "-n", NAMESPACE, "tier=gold")
+        watch.until("MODIFIED   seen   <none>   gold")
+        self.remove_cluster("seen")
+        watch.until("DELETED    seen")
+
+    def test_versions_are_the_secrets(self) -> None:
+        secret = self.world.get("secret", "east", "-n", NAMESPACE)["metadata"]
+        found = self.world.get("clustergateway", "east")["metadata"]
+        for key in ("uid", "creationTimestamp", "resourceVersion"):
+            self.assertEqual(found[key], secret[key])
+
+    def test_a_secret_that_cannot_be_used_is_shown_with_the_reason(self) -> None:
+        self.world.apply(cluster_secret("broken", "X509Certificate", {"endpoint": "https://127.0.0.1:1"}))
+        self.addCleanup(self.remove_cluster, "broken")
+        eventually(lambda: self.world.kubectl("get", "clustergateway", "broken").code == 0, "it is seen")
+        self.assertIn("broken", self.refused("get", "--raw", f"{PATH}/clustergateways/broken/proxy/healthz"))
+
+
+class Used(HubTestCase):
+    def test_raw(self) -> None:
+        self.assertEqual(self.world.must("get", "--raw", f"{PATH}/clustergateways/east/proxy/healthz").out, "ok")
+
+    def test_create_read_update_delete(self) -> None:
+        def east(*arguments: str, stdin: str = "") -> str:
+            return self.world.must(*arguments, stdin=stdin, cluster="east").out
+
+        east("create", "configmap", "mine", "--from-literal=a=1")
+        self.assertEqual(east("get", "configmap", "mine", "-o", "jsonpath={.data.a}"), "1")
+        east("patch", "configmap", "mine", "-p", '{"data":{"a":"2"}}')
+        content = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}, "data": {"b": "3"}}
+        east("apply", "--server-side", "-f", "-", stdin=json.dumps(content))
+        self.assertEqual(self.world.get("configmap", "mine", cluster="east")["data"], {"a": "2", "b": "3"})
+        east("replace", "-f", "-", stdin=json.dumps(content))
+        self.assertEqual(self.world.get("configmap", "mine", cluster="east")["data"], {"b": "3"})
+        east("delete", "configmap", "mine")
+        self.assertIn('configmaps "mine" not found', self.refused("get", "configmap", "mine", cluster="east"))
+
+    def test_it_is_the_other_cluster(self) -> None:
+        self.world.must("create", "namespace", "only-there", cluster="east")
+        self.addCleanup(self.world.kubectl, "delete", "namespace", "only-there", "--wait=false", cluster="east")
+        self.world.must("get", "namespace", "only-there", cluster="east")
+        self.assertIn("NotFound", self.refused("get", "namespace", "only-there"))
+
+    def test_dry_run(self) -> None:
+        out = self.world.must("create", "namespace", "never", "--dry-run=server", "-o", "name", cluster="east").out
+        self.assertEqual(out, "namespace/never\n")
+        self.assertIn("NotFound", self.refused("get", "namespace", "never", cluster="east"))
+
+    def test_watch(self) -> None:
+        watch = self.world.follow("get", "configmaps", "-w", "--output-watch-events", cluster="east")
+        self.addCleanup(watch.stop)
+        watch.until("EVENT")  # of the list that comes first, or of the first event where there is nothing
+        self.world.must("create", "configmap", "watched", cluster="east")
+        watch.until("ADDED      watched")
+        self.world.must("delete", "configmap", "watched", cluster="east")
+        watch.until("DELETED    watched")
+
+    def test_a_refused_upgrade_comes_back_unchanged(self) -> None:
+        said = self.refused("exec", "nobody", "--", "true", cluster="east")
+        self.assertIn('pods "nobody" not found', said)
+
+    def test_unknown_cluster(self) -> None:
+        self.assertIn('"nowhere" not found', self.refused("get", "ns", cluster="nowhere"))
+
+
+class Allowed(HubTestCase):
+    def test_nobody_without_rights(self) -> None:
+        at = f"API group \"{GROUP}\" at the cluster scope"
+        for arguments, resource in (
+            (("get", "clustergateways"), "clustergateways"),
+            (("get", "virtualclusters"), "virtualclusters"),
+        ):
+            self.assertEqual(
+                self.refused(*arguments, user="nobody"),
+                f'Error from server (Forbidden): {resource}.{GROUP} is forbidden: User "nobody" cannot list '
+                f'resource "{resource}" in {at}\n',
+            )
+        self.assertEqual(
+            self.refused("get", "--raw", f"{PATH}/clustergateways/east/proxy/healthz", user="nobody"),
+            f'Error from server (Forbidden): clustergateways.{GROUP} "east" is forbidden: User "nobody" cannot get '
+            f'resource "clustergateways/proxy" in {at}\n',
+        )
+
+    def test_discovery_for_everybody(self) -> None:
+        self.world.must("get", "--raw", PATH, user="nobody")
+
+    def test_reading_is_not_writing(self) -> None:
+        self.world.allow("reader", rule("clustergateways/proxy", "get", names=("east",)))
+        self.world.must("get", "ns", user="reader", cluster="east")
+        said = self.refused("create", "configmap", "x", user="reader", cluster="east")
+        self.assertIn('User "reader" cannot create resource "clustergateways/proxy"', said)
+        self.assertIn("Forbidden", self.refused("get", "ns", user="reader", cluster="west"))
+
+    def test_impersonated(self) -> None:
+        self.world.allow("guest", rule("clustergateways/proxy", "get"))
+        path = f"{PATH}/clustergateways/east/proxy/healthz"
+        self.assertEqual(self.world.must("get", "--raw", path, "--as", "guest").out, "ok")
+        said = self.refused("get", "--raw", path, "--as", "somebody")
+        self.assertIn('User "somebody" cannot get resource "clustergateways/proxy"', said)
+        self.assertIn("Forbidden", self.refused("get", "clustergateways", "--as", "guest"))
+
+    def test_given_and_taken(self) -> None:
+        self.world.allow("temp", rule("clustergateways", "list"))
+        eventually(lambda: self.world.kubectl("get", "clustergateways", user="temp").code == 0, "it is given")
+        self.world.allow("temp")
+        eventually(lambda: self.world.kubectl("get", "clustergateways", user="temp").code != 0, "it is taken", 20)
+
+    def test_inner_paths(self) -> None:
+        gateway = self.world.new_gateway("subpath", "--authorize-proxy-subpath")
+        gateway.start()
+        self.addCleanup(gateway.stop)
+        secrets = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["list"]}
+        self.world.allow("inner", rule("clustergateways/proxy", "get", "create"), secrets)
+        caller = self.world.direct(gateway, self.world.who("inner"))
+        self.addCleanup(caller.close)
+        base = f"{PATH}/clustergateways/east/proxy"
+        self.assertEqual(caller.call("GET", f"{base}/api/v1/namespaces/default/configmaps")[0], 200)
+        code, said = caller.call("GET", f"{base}/api/v1/namespaces/default/configmaps/x")
+        wanted = 'configmaps "x" is forbidden: User "inner" cannot get resource "configmaps" in API group ""'
+        self.assertEqual((code, said["message"]), (403, f'cluster "east": {wanted} in the namespace "default"'))
+        code, said = caller.call("GET", f"{base}/api/v1/namespaces/default/secrets?watch=true")
+        self.assertEqual(code, 403)
+        self.assertIn('User "inner" cannot watch resource "secrets" in API group ""', said["message"])
+
+
+class Known(HubTestCase):
+    """Past the hub: whom the gateway itself knows."""
+
+    def ask(self, pair: Any = None, **headers: str) -> tuple[int, Any]:
+        caller = self.world.direct(self.world.gateway, pair)
+        self.addCleanup(caller.close)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return caller.call("GET", f"{PATH}/clustergateways", sent)
+
+    def test_certificate(self) -> None:
+        self.assertEqual(self.ask(self.world.who("admin"))[0], 200)
+        code, said = self.ask(self.world.who("nobody"))
+        self.assertEqual(code, 403)
+        self.assertIn('User "nobody" cannot list', said["message"])
+
+    def test_token(self) -> None:
+        self.world.allow_account("robot", rule("clustergateways", "list"))
+        token = self.world.must("create", "token", "robot", "-n", NAMESPACE).out.strip()
+        self.assertEqual(self.ask(Authorization=f"Bearer {token}")[0], 200)
+        self.assertEqual(self.ask(Authorization=f"Bearer {token[:-4]}AAAA")[0], 401)
+
+    def test_front_proxy(self) -> None:
+        self.assertEqual(self.ask(self.world.hub.front_proxy, X_Remote_User="a", X_Remote_Group="system:masters")[0], 200)
+        code, said = self.ask(self.world.hub.front_proxy, X_Remote_User="mallory")
+        self.assertEqual(code, 403)
+        self.assertIn('User "mallory" cannot list', said["message"])
+
+    def test_nobody_else_is_believed(self) -> None:
+        claimed = {"X_Remote_User": "admin", "X_Remote_Group": "system:masters"}
+        self.assertEqual(self.ask(**claimed)[0], 401)
+        code, said = self.ask(self.world.who("nobody"), **claimed)
+        self.assertEqual(code, 403)
+        self.assertIn('User "nobody" cannot list', said["message"])
+
+    def test_a_certificate_of_another_cluster(self) -> None:
+        self.assertEqual(self.ask(self.world.pair(self.world.managed, "admin", "system:masters"))[0], 401)
+
+    def test_anonymous_sees_health_only(self) -> None:
+        self.assertEqual(self.ask()[0], 401)
+        caller = self.world.direct(self.world.gateway, None)
+        self.addCleanup(caller.close)
+        for path in ("/healthz", "/livez", "/readyz"):
+            self.assertEqual(caller.call("GET", path), (200, "ok"))
+
+
+class Health(HubTestCase):
+    def test_written(self) -> None:
+        self.new_cluster("patient")
+        seen = self.world.get("clustergateway", "patient")
+        sick = {**seen, "status": {"healthy": False, "healthyReason": "ConnectionTimeout"}}
+        caller = self.world.caller()
+        self.addCleanup(caller.close)
+        path = f"{PATH}/clustergateways/patient/health"
+        code, answer = caller.call("PUT", path, body=sick)
+        self.assertEqual((code, answer["status"]), (200, sick["status"]))
+        annotations = self.world.get("secret", "patient", "-n", NAMESPACE)["metadata"]["annotations"]
+        self.assertEqual(annotations["status.cluster.core.oam.dev/healthy"], "false")
+        eventually(lambda: self.world.get("clustergateway", "patient")["status"] == sick["status"], "it is shown")
+        code, answer = caller.call("PUT", path, body=sick)
+        self.assertEqual((code, answer["reason"]), (409, "Conflict"))
+
+    def test_needs_the_right(self) -> None:
+        caller = self.world.caller("nobody")
+        self.addCleanup(caller.close)
+        code, said = caller.call("PUT", f"{PATH}/clustergateways/east/health", body={})
+        self.assertEqual(code, 403)
+        self.assertIn('cannot update resource "clustergateways/health"', said["message"])
+
+
+class Rotated(HubTestCase):
+    def test_a_new_credential_under_load(self) -> None:
+        """It counts within a second, fails no request and ends no stream."""
+        self.new_cluster("turning")
+        watch = self.world.follow("get", "configmaps", "-w", "--output-watch-events", cluster="turning")
+        self.addCleanup(watch.stop)
+        load = Load(self.world.caller(), f"{PATH}/clustergateways/turning/proxy/api/v1/namespaces")
+        load.start()
+        self.world.must("create", "serviceaccount", "turned", cluster="east")
+        self.addCleanup(self.world.kubectl, "delete", "serviceaccount", "turned", cluster="east")
+        token = self.world.must("create", "token", "turned", cluster="east").out.strip()
+        self.world.apply(
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRoleBinding",
+                "metadata": {"name": "turned"},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+                "subjects": [{"kind": "ServiceAccount", "name": "turned", "namespace": "default"}],
+            },
+            cluster="east",
+        )
+        data = {"endpoint": self.world.managed.url, "ca.crt": self.world.managed.ca.decode(), "token": token}
+        self.world.must("delete", "secret", "unrelated", "-n", NAMESPACE, "--ignore-not-found")
+        self.world.must("replace", "-f", "-", stdin=json.dumps(cluster_secret("turning", "ServiceAccountToken", data)))
+        self.assertEqual(self.whoami("turning"), "system:serviceaccount:default:turned")
+        self.assertEqual(set(load.stop()), {200})
+        self.world.must("create", "configmap", "after", cluster="east")
+        self.addCleanup(self.world.kubectl, "delete", "configmap", "after", cluster="east")
+        watch.until("after")
+
+    def whoami(self, cluster: str) -> str:
+        out = self.world.must("auth", "whoami", "-o", "json", cluster=cluster).out
+        return str(json.loads(out)["status"]["userInfo"]["username"])
+
+    def test_a_wrong_one_is_named_and_a_right_one_heals(self) -> None:
+        self.new_cluster("locked")
+        path = f"{PATH}/clustergateways/locked/proxy/api/v1/namespaces"
+        self.world.must("get", "--raw", path)
+        data = {"endpoint": self.world.managed.url, "ca.crt": self.world.managed.ca.decode(), "token": "wrong"}
+        self.world.must("replace", "-f", "-", stdin=json.dumps(cluster_secret("locked", "ServiceAccountToken", data)))
+        eventually(lambda: self.world.kubectl("get", "--raw", path).code != 0, "the wrong one is in use", 2)
+        self.assertIn("credential", self.refused("get", "--raw", path))
+        self.world.add_cluster("locked")
+        eventually(lambda: self.world.kubectl("get", "--raw", path).code == 0, "the right one is in use", 5)
+
+    def test_a_deleted_one_stops_requests(self) -> None:
+        self.new_cluster("leaving")
+        path = f"{PATH}/clustergateways/leaving/proxy/healthz"
+        self.world.must("get", "--raw", path)
+        self.world.must("delete", "secret", "leaving", "-n", NAMESPACE)
+        eventually(lambda: self.world.kubectl("get", "--raw", path).code != 0, "it is gone", 2)
+        self.assertIn("NotFound", self.refused("get", "--raw", path))
+
+    def test_the_gateways_own_token(self) -> None:
+        self.world.write_token()
+        self.new_cluster("later")  # which it could not see with a token that is not good
+
+
+class Restarted(HubTestCase):
+    def test_the_hub(self) -> None:
+        """The gateway serves from memory while the hub is away, says so, and catches up with what it missed."""
+        gateway, pair = self.world.gateway, self.world.who("admin")
+        direct = self.world.direct(gateway, pair)
+        self.addCleanup(direct.close)
+        watch = self.world.follow("get", "clustergateways", "-w", "--output-watch-events", gateway=gateway)
+        self.addCleanup(watch.stop)
+        watch.until("east")
+        self.world.hub.go_away()
+        try:
+            self.assertEqual(direct.call("GET", f"{PATH}/clustergateways/east/proxy/healthz"), (200, "ok"))
+            self.assertEqual(direct.call("GET", f"{PATH}/clustergateways")[0], 200)
+            eventually(
+                lambda: "secrets of the hub have not been heard of" in direct.call("GET", "/readyz?verbose")[1],
+                "readyz tells",
+            )
+            self.assertEqual(direct.call("GET", "/readyz")[0], 200)
+            code, said = self.world.direct(gateway, self.world.who("stranger")).call("GET", f"{PATH}/clustergateways")
+            self.assertEqual((code, said["reason"]), (503, "ServiceUnavailable"))
+            self.assertIn("The permission cannot be checked", said["message"])
+        finally:
+            self.world.hub.come_back()
+        self.world.wait_until_available()
+        self.new_cluster("news")
+        watch.until("ADDED      news")
+        eventually(lambda: "have not been heard" not in direct.call("GET", "/readyz?verbose")[1], "readyz tells")
+
+    def test_the_hub_under_a_proxied_watch(self) -> None:
+        """A watch through the hub ends with it, and can be begun anew; one past the hub goes on."""
+        watch = self.world.follow("get", "configmaps", "-w", "--output-watch-events", cluster="east", gateway=self.world.gateway)
+        self.addCleanup(watch.stop)
+        self.world.must("create", "configmap", "before", cluster="east")
+        self.addCleanup(self.world.kubectl, "delete", "configmap", "before", "again", "--ignore-not-found", cluster="east")
+        watch.until("before")
+        self.world.hub.go_away()
+        self.world.hub.come_back()
+        self.world.wait_until_available()
+        self.world.must("create", "configmap", "again", cluster="east")
+        watch.until("again")
+
+    def test_the_gateway(self) -> None:
+        load = Load(self.world.caller(), f"{PATH}/clustergateways/east/proxy/healthz")
+        load.start()
+        self.assertEqual(self.world.gateway.stop(), 0)
+        self.world.gateway.start()
+        self.world.wait_until_available()
+        eventually(lambda: load.codes[-1:] == [200], "requests are served again")
+        codes = load.stop()
+        self.assertLessEqual(set(codes), {200, 502, 503}, "what the hub answers while it has no backend")
+
+    def test_a_watch_goes_on_at_the_next_replica(self) -> None:
+        """Versions mean the same to every replica, also to one that was not there."""
+        version = self.world.get("clustergateways")["metadata"]["resourceVersion"]
+        other = self.world.new_gateway("next")
+        other.start()
+        self.addCleanup(other.stop)
+        watch = self.world.direct(other, self.world.who("admin"))
+        self.addCleanup(watch.close)
+        eventually(lambda: watch.call("GET", "/readyz")[0] == 200, "it is ready")
+        self.new_cluster("fresh")
+        code, text = watch.call("GET", f"{PATH}/clustergateways?watch=true&timeoutSeconds=1&resourceVersion={version}")
+        events = [json.loads(line) for line in text.splitlines()] if isinstance(text, str) else [text]
+        if events[0]["type"] == "ERROR":  # it began later than that, and says so
+            self.assertEqual(events[0]["object"]["code"], 410)
+        else:
+            self.assertIn(("ADDED", "fresh"), [(event["type"], event["object"]["metadata"]["name"]) for event in events])
+
+
+class Replicated(HubTestCase):
+    def test_same_answers(self) -> None:
+        other = self.world.new_gateway("second")
+        other.start()
+        self.addCleanup(other.stop)
+        callers = [self.world.direct(each, self.world.who("admin")) for each in (self.world.gateway, other)]
+        for caller in callers:
+            self.addCleanup(caller.close)
+        eventually(lambda: callers[1].call("GET", "/readyz")[0] == 200, "the second is ready")
+        self.new_cluster("both")
+        self.world.must("label", "secret", "both", "-n", NAMESPACE, "a=b")
+        for resource in ("clustergateways", "virtualclusters"):
+            path = f"{PATH}/{resource}"
+
+            def same(path: str = path) -> bool:
+                first, second = (caller.call("GET", path) for caller in callers)
+                return first == second and '"a": "b"' in json.dumps(first[1])
+
+            eventually(same, f"both answer the same for {resource}", 5)
+        for path in (f"{PATH}/clustergateways/both", f"{PATH}/virtualclusters/local", PATH, "/openapi/v2"):
+            self.assertEqual(callers[0].call("GET", path), callers[1].call("GET", path), path)
+
+    def test_without_cache(self) -> None:
+        gateway = self.world.new_gateway("uncached", "--feature-gates=SecretCache=false")
+        gateway.start()
+        self.addCleanup(gateway.stop)
+        caller = self.world.direct(gateway, self.world.who("admin"))
+        self.addCleanup(caller.close)
+        path = f"{PATH}/clustergateways/%s/proxy/healthz"
+        self.assertEqual(caller.call("GET", path % "east"), (200, "ok"))
+        self.assertEqual(caller.call("GET", path % "nowhere")[0], 404)
+        self.world.add_cluster("instant")
+        self.addCleanup(self.remove_cluster, "instant")
+        self.assertEqual(caller.call("GET", path % "instant"), (200, "ok"))
+        self.world.must("delete", "secret", "instant", "-n", NAMESPACE)
+        self.assertEqual(caller.call("GET", path % "instant")[0], 404)
+
+    def test_with_less_rights_and_without_cache(self) -> None:
+        """Get alone is enough to route; what is listed says why it cannot be."""
+        self.world.must("patch", "role", "cluster-gateway", "-n", NAMESPACE, "--type=json", "-p", _GET_ONLY)
+        self.addCleanup(self.world.must, "apply", "-f", str(self.world.rbac), "--server-side", "--force-conflicts")
+        gateway = self.world.new_gateway("humble", "--feature-gates=SecretCache=false")
+        gateway.start()
+        self.addCleanup(gateway.stop)
+        caller = self.world.direct(gateway, self.world.who("admin"))
+        self.addCleanup(caller.close)
+        eventually(lambda: caller.call("GET", "/readyz")[0] == 200, "it is ready")
+        self.assertEqual(caller.call("GET", f"{PATH}/clustergateways/east/proxy/healthz"), (200, "ok"))
+        code, said = caller.call("GET", f"{PATH}/clustergateways")
+        self.assertEqual((code, said["reason"]), (503, "ServiceUnavailable"))
+
+
+_GET_ONLY = json.dumps([{"op": "replace", "path": "/rules/0/verbs", "value": ["get"]}])

@@ -1,0 +1,55 @@
+"""The contracts of a gateway behind a hub, with the in-memory API server."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from . import hub_suite as suite
+from .hub import HubWorld
+from .hub_in_memory import InMemoryCluster
+
+
+@cache
+def _world() -> HubWorld:
+    return HubWorld(InMemoryCluster)
+
+
+class _Here:
+    def make_world(self) -> HubWorld:
+        return _world()
+
+
+class DiscoveredTests(_Here, suite.Discovered):
+    pass
+
+
+class ListedTests(_Here, suite.Listed):
+    pass
+
+
+class UsedTests(_Here, suite.Used):
+    pass
+
+
+class AllowedTests(_Here, suite.Allowed):
+    pass
+
+
+class KnownTests(_Here, suite.Known):
+    pass
+
+
+class HealthTests(_Here, suite.Health):
+    pass
+
+
+class RotatedTests(_Here, suite.Rotated):
+    pass
+
+
+class RestartedTests(_Here, suite.Restarted):
+    pass
+
+
+class ReplicatedTests(_Here, suite.Replicated):
+    pass
