@@ -137,6 +137,14 @@ class Credentials(Protocol):
 class Tap(Protocol):
     """Sees what passes, without delaying it. All methods return at once and raise nothing."""
 
+    def bind(self, stop: Callable[[GatewayError], object]) -> None:
+        """
+        Told once, before the others.
+
+        @param stop: ends the exchange with this error; not to be called from within another method.
+        """
+        ...
+
     def request_data(self, data: bytes) -> None: ...
 
     def response_head(self, code: int, head: bytes) -> None: ...

@@ -25,9 +25,10 @@ from .transport.forward import Forward
 
 if TYPE_CHECKING:
     from .credentials.exchange import Exchanged
-    from .interfaces import Authenticator, Credentials, Entry, ProxyAuthorizer, Tap, Upstream
+    from .interfaces import Authenticator, Credentials, Entry, ProxyAuthorizer, Upstream
     from .model.gateway import ClusterGateway
     from .model.http1 import RequestHead
+    from .observe.audit import Audit
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,7 +78,7 @@ class _Ends:
 class Passing:
     """The state of one request on its way through the pipeline."""
 
-    __slots__ = ("asked", "claims", "cluster", "entry", "head", "identity_block", "record", "retry", "tap")
+    __slots__ = ("asked", "claims", "cluster", "entry", "head", "identity_block", "record", "retry")
 
     def __init__(self, head: RequestHead, claims: Claims, asked: Asked, record: Record) -> None:
         self.head = head
@@ -85,7 +86,6 @@ class Passing:
         self.asked = asked
         self.record = record
         self.identity_block = b""
-        self.tap: Tap | None = None
         self.retry = True
         self.cluster: ClusterGateway
         self.entry: Entry
@@ -106,7 +106,7 @@ class Pipeline:
     @param find: gives the cluster of a name; raises (or its Deferred fails with) L{UnknownCluster}.
     @param exchange: says as whom the cluster is entered; C{None}: always as the gateway itself.
     @param always_exchange: ask it for every request, not only for those that say C{impersonate=true}.
-    @param observe: a tap for a request that is audited or recorded, C{None} for one that is not.
+    @param audit: told of each request that is forwarded; C{None}: nothing is audited.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Pipeline:
         clock: IReactorTime,
         exchange: Callable[[Identity, ClusterGateway, Attributes], Exchanged | Deferred[Exchanged]] | None = None,
         always_exchange: bool = False,
-        observe: Callable[[Passing], Tap | None] | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
@@ -129,7 +129,8 @@ class Pipeline:
         self._clock = clock
         self._exchange = exchange
         self._always_exchange = always_exchange
-        self._observe = observe
+        self._audit = audit
+        self._undecided: dict[int, Record] = {}
         self._asked: dict[tuple[bytes, bytes], Asked] = {}
         self._ends: dict[str, _Ends] = {}
 
@@ -139,6 +140,7 @@ class Pipeline:
     def decide(self, head: RequestHead, claims: Claims) -> Forward | Deferred[Forward]:
         asked = self.parse(head)
         request = Passing(head, claims, asked, self._record(head, claims, asked))
+        self._undecided[id(head)] = request.record
         return then(
             then(then(then(then(self.who(request), self.may), self.where), self.as_whom), self.with_what),
             self.forward,
@@ -217,14 +219,17 @@ class Pipeline:
 
     def forward(self, request: Passing) -> Forward:
         cluster, entry = request.cluster, request.entry
-        request.record.decided = self._clock.seconds()
-        return Forward(
+        record = request.record
+        record.decided = self._clock.seconds()
+        forward = Forward(
             self._upstream(cluster, entry),
             self._head(request),
-            request.record,
+            record,
             partial(self._rejected, request) if request.retry else None,
-            None if self._observe is None else self._observe(request),
+            None if self._audit is None else self._audit.begin(record, request.asked.inner, request.head),
         )
+        self._undecided.pop(id(request.head), None)
+        return forward
 
     def _head(self, request: Passing) -> bytes:
         """The head that goes to the cluster: the client's lines, then those that are the gateway's to say."""
@@ -236,6 +241,8 @@ class Pipeline:
         block = head.block
         if head.upgrade is not None:
             block += b"Connection: Upgrade\r\nUpgrade: " + head.upgrade + b"\r\n"
+        if not head.audit_id and request.record.audit_id:
+            block += b"Audit-Id: " + request.record.audit_id.encode("ascii") + b"\r\n"
         return b"%b %b HTTP/1.1\r\n%b%b%b" % (head.method, target, block, request.identity_block, ends.tail)
 
     def _rejected(self, request: Passing) -> Forward | Deferred[Forward | None] | None:
@@ -248,32 +255,38 @@ class Pipeline:
     # record
 
     def refused(self, head: RequestHead, claims: Claims, error: GatewayError) -> Record:
-        try:
-            asked = self.parse(head)
-        except GatewayError:
-            asked = _unparsed(head)
-        record = self._record(head, claims, asked)
+        record = self._undecided.pop(id(head), None)
+        if record is None:
+            try:
+                asked = self.parse(head)
+            except GatewayError:
+                asked = _unparsed(head)
+            record = self._record(head, claims, asked)
         record.code = error.code
         record.outcome = "refused"
         record.cause = error.message
-        record.cluster = error.cluster
+        record.cluster = record.cluster or error.cluster
         return record
 
     def _record(self, head: RequestHead, claims: Claims, asked: Asked) -> Record:
         inner = asked.inner
+        given = head.audit_id.decode("latin-1")
         return Record(
             asked.method,
             asked.target,
             self._clock.seconds(),
             address=claims.address,
             user_agent=head.user_agent.decode("latin-1"),
-            audit_id=head.audit_id.decode("latin-1"),
+            audit_id=given if self._audit is None else self._audit.audit_id(given),
             proxied=True,
             verb=inner.verb,
             resource=inner.resource,
             subresource=inner.subresource,
             namespace=inner.namespace,
             name=inner.name,
+            group=inner.group,
+            version=inner.version,
+            path=inner.path,
         )
 
 

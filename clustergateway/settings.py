@@ -110,6 +110,13 @@ class Settings:
     exec_plugin_timeout: float = 30.0
     # what is told
     access_log: str = "-"
+    audit_policy_file: str = ""
+    audit_log_path: str = ""
+    audit_log_maxsize: int = 100
+    audit_log_maxbackup: int = 10
+    audit_webhook_config_file: str = ""
+    session_recording_dir: str = ""
+    session_recording_maxsize: int = 64
     v: int = 0
     limits: Limits = Limits()
 
@@ -182,6 +189,13 @@ FLAGS = (
     Flag("exec-plugin-allow", "Commands that Dynamic credentials may run, comma separated; * for any."),
     Flag("exec-plugin-timeout", "Seconds after which such a command is killed."),
     Flag("access-log", "File for one line per request; - for standard output, none for no such lines."),
+    Flag("audit-policy-file", "Audit policy; re-read when it changes. Without it the metadata of every request."),
+    Flag("audit-log-path", "File for audit events; - for standard output."),
+    Flag("audit-log-maxsize", "Megabytes at which that file is set aside; 0 for never."),
+    Flag("audit-log-maxbackup", "Most files kept of those set aside; 0 for all."),
+    Flag("audit-webhook-config-file", "Kubeconfig of a server to send audit events to."),
+    Flag("session-recording-dir", "Folder for recordings of the sessions that the audit policy names."),
+    Flag("session-recording-maxsize", "Megabytes at which a recording ends."),
     Flag("v", "How much is logged: 0 events, 2 requests to the hub, 4 connections.", aliases=("verbosity",)),
     Flag("connections", "Most client connections at a time.", limit=True),
     Flag("handshake-timeout", "Seconds from accepting a connection to the end of its TLS handshake.", limit=True),

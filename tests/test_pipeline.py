@@ -21,6 +21,7 @@ from clustergateway.interfaces import Entry
 from clustergateway.model.gateway import ClusterGateway, Endpoint, NoCredential
 from clustergateway.model.http1 import RequestHead, parse_request
 from clustergateway.model.identity import ANONYMOUS, Attributes, Claims, Decision, Identity
+from clustergateway.model.record import Record
 from clustergateway.pipeline import PARSED, Pipeline
 from clustergateway.settings import Limits
 from clustergateway.transport.forward import Forward
@@ -254,3 +255,57 @@ class PipelineTests(SynchronousTestCase):
         for number in range(PARSED + 10):
             self.pipeline.parse(head(f"{PREFIX}/{number}"))
         self.assertLessEqual(len(self.pipeline._asked), PARSED)
+
+
+class AuditTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.world = World()
+        self.begun: list[tuple[Record, Attributes]] = []
+        self.tap = object()
+        self.pipeline = Pipeline(
+            self.world,
+            self.world,
+            self.world.get,
+            self.world,
+            lambda cluster, entry: self.world.upstream,
+            Clock(),
+            audit=self,  # type: ignore[arg-type]  # all of it that is used
+        )
+
+    def audit_id(self, given: str) -> str:
+        return given or "made"
+
+    def begin(self, record: Record, attributes: Attributes, head: RequestHead) -> object:
+        self.begun.append((record, attributes))
+        return self.tap
+
+    def test_what_is_forwarded_is_told(self) -> None:
+        forward = self.pipeline.decide(head(PREFIX + "/apis/apps/v1/deployments"), Claims())
+        assert isinstance(forward, Forward)
+        self.assertIs(forward.tap, self.tap)
+        self.assertEqual([(forward.record, "deployments")], [(record, what.resource) for record, what in self.begun])
+        self.assertEqual((forward.record.group, forward.record.version), ("apps", "v1"))
+
+    def test_the_audit_id_goes_along(self) -> None:
+        for lines, expected in (((), b"Audit-Id: made\r\n"), (("Audit-Id: 7",), b"Audit-Id: 7\r\n")):
+            forward = self.pipeline.decide(head(PREFIX + "/version", "GET", *lines), Claims())
+            assert isinstance(forward, Forward)
+            self.assertEqual((forward.head.count(b"Audit-Id"), forward.head.count(expected)), (1, 1))
+            self.assertEqual(forward.record.path, "/version")
+
+    def test_a_refusal_tells_who_it_was(self) -> None:
+        self.world.decision = Decision(False, "no")
+        request = head()
+        error = self.assertRaises(Forbidden, self.pipeline.decide, request, Claims())
+        record = self.pipeline.refused(request, Claims(), error)
+        self.assertEqual((record.identity, record.cluster, record.code), (JANE, "east", 403))
+        self.assertEqual((record.audit_id, record.resource), ("made", "pods"))
+        self.assertEqual(self.begun, [])
+
+    def test_nothing_is_kept(self) -> None:
+        self.pipeline.decide(head(), Claims())
+        self.world.decision = Decision(False, "no")
+        request = head()
+        error = self.assertRaises(Forbidden, self.pipeline.decide, request, Claims())
+        self.pipeline.refused(request, Claims(), error)
+        self.assertEqual(self.pipeline._undecided, {})

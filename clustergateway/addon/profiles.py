@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import NotFound
 from ..kube.cache import Informer
 from ..model.addon import ADDON, MANAGER, Publication, deleting
 from ..model.addoncluster import covers
-from ..model.clusterprofile import CLUSTER_PROFILES, provider_of, published
+from ..model.clusterprofile import CLUSTER_PROFILES, provider_of, published, withdrawn
 from .hub import RESYNC, Hub
 
 
@@ -27,14 +26,18 @@ class Publisher:
         if profile is None or deleting(profile):
             return None
         addon = self._addons.get(ADDON, name)
-        wanted = published(name, namespace, None if addon is None or deleting(addon) else publication)
         present = provider_of(profile, ADDON)
-        providers = wanted["status"].get("accessProviders")
-        if (not providers and present is None) or (providers and covers(present, providers[0])):
+        if publication is None or addon is None or deleting(addon):
+            if present is not None:
+                # With the version it was seen at: others' providers are in the same list.
+                typed = {"apiVersion": CLUSTER_PROFILES.api_version, "kind": CLUSTER_PROFILES.kind}
+                await self._hub.client.update(
+                    CLUSTER_PROFILES, {**profile, **typed, "status": withdrawn(profile)}, "status"
+                )
             return RESYNC
-        try:
-            # Others have providers of their own in the same list; applying ours leaves theirs alone.
+        provider = published(name, publication)
+        if not covers(present, provider):
+            metadata = {"name": name, "namespace": namespace}
+            wanted = {"metadata": metadata, "status": {"accessProviders": [provider]}}
             await self._hub.client.apply(CLUSTER_PROFILES, wanted, MANAGER, subresource="status")
-        except NotFound:
-            return None
         return RESYNC

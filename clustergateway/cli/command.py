@@ -7,18 +7,20 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..errors import GatewayError
-from . import kubeconfig, serving
+from . import kubeconfig, rbac, serving, sessions
 
 Arguments = Callable[[argparse.ArgumentParser], None]
 Main = Callable[[argparse.Namespace], int]
 
 COMMANDS: dict[str, tuple[str, Arguments, Main]] = {
     "kubeconfig": ("write a kubeconfig with a context for each cluster", kubeconfig.arguments, kubeconfig.main),
+    "rbac": ("print what a cluster has to grant the gateway to impersonate by", rbac.arguments, rbac.main),
     "serving-certificate": (
         "make a CA, a serving certificate, and the APIService that trusts it",
         serving.arguments,
         serving.main,
     ),
+    "sessions": ("list or play recorded sessions", sessions.arguments, sessions.main),
 }
 
 

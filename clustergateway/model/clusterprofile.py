@@ -27,21 +27,24 @@ EXEC_EXTENSION = "client.authentication.k8s.io/exec"
 Object = dict[str, Any]
 
 
-def published(name: str, namespace: str, publication: Publication | None) -> Object:
+def published(name: str, publication: Publication) -> Object:
     """
-    What is applied to the status of a ClusterProfile: its cluster is reached through the gateway.
+    The access provider that leads through the gateway.
 
     @param name: of the profile, and of the ClusterGateway.
-    @param publication: C{None}: it is not, or not any more.
     """
-    status: Object = {}  # without the list: an empty one would say that nobody has a provider
-    if publication is not None:
-        path = f"/apis/{GROUP}/v1alpha1/clustergateways/{name}/proxy"
-        cluster: Object = {"server": publication.server + path}
-        if publication.ca:
-            cluster["certificate-authority-data"] = base64.b64encode(publication.ca).decode("ascii")
-        status["accessProviders"] = [{"name": ADDON, "cluster": cluster}]
-    return {"metadata": {"name": name, "namespace": namespace}, "status": status}
+    path = f"/apis/{GROUP}/v1alpha1/clustergateways/{name}/proxy"
+    cluster: Object = {"server": publication.server + path}
+    if publication.ca:
+        cluster["certificate-authority-data"] = base64.b64encode(publication.ca).decode("ascii")
+    return {"name": ADDON, "cluster": cluster}
+
+
+def withdrawn(profile: Mapping[str, Any]) -> Object:
+    """The status of a profile without our provider."""
+    status = dict(_object(profile.get("status")))
+    status["accessProviders"] = [each for each in status.get("accessProviders") or () if each.get("name") != ADDON]
+    return status
 
 
 def provider_of(profile: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

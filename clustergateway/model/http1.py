@@ -108,13 +108,16 @@ class RequestParser:
     kept, so that only the request line is read anew.
     """
 
-    __slots__ = ("_fields", "_limits", "_section", "_table")
+    __slots__ = ("_fields", "_limits", "_searched", "_section", "_table")
 
     def __init__(self, limits: Limits, table: FieldTable = TABLE) -> None:
         self._limits = limits
         self._table = table
         self._section = b""
         self._fields = Fields()
+        # Where to look for the end of a head that comes in pieces: who sends it a byte at a time must not have all of
+        # it looked at for each.
+        self._searched = 0
 
     def parse(self, data: bytes) -> RequestHead | None:
         """
@@ -122,7 +125,7 @@ class RequestParser:
         @return: C{None} if the head is not complete yet.
         @raise GatewayError: 400, 414, 431, 501 or 505: it never will be a head that is accepted.
         """
-        end = data.find(b"\r\n\r\n")
+        end = data.find(b"\r\n\r\n", self._searched)
         limits = self._limits
         if end < 0 or end > limits.head or data[:2] == b"\r\n":
             return self._unusual(data, end)
@@ -143,6 +146,7 @@ class RequestParser:
             target, host = _unusual_target(method, target, host)
         if (b".." in target or b"%" in target) and climbs(target):
             raise BadRequest("the path of the request target climbs above its root")
+        self._searched = 0
         return RequestHead(
             method,
             target,
@@ -189,11 +193,14 @@ class RequestParser:
             raise HeadersTooLarge(f"the request head is larger than {limits.head} bytes")
         if data.count(b"\n") > limits.fields + 1:
             raise HeadersTooLarge(f"the request has more than {limits.fields} header fields")
-        # Counted rather than searched for: a head may come a byte at a time, and be looked at as often.
-        if data.count(b"\n") != data.count(b"\r\n"):
+        start = self._searched
+        if start and data[start] == 10:
+            start += 1  # its CR has been seen
+        if data.count(b"\n", start) != data.count(b"\r\n", start):
             raise BadRequest("a line of the request head is not ended by CR LF")
         if line_end < len(data):
             _check_request_line(data[:line_end])
+        self._searched = max(0, len(data) - 3)
         return None
 
 

@@ -145,6 +145,9 @@ async def run(reactor: Any, options: argparse.Namespace, out: TextIO) -> None:
         clusters_dir=str(folder / "clusters"),
         write_kubeconfig=str(folder / "kubeconfig"),
         access_log=options.access_log,
+        audit_log_path=options.audit_log_path,
+        audit_policy_file=options.audit_policy_file,
+        session_recording_dir=options.session_recording_dir,
         tls_transport=options.tls_transport,
         shutdown_grace=1.0,
     )
@@ -164,6 +167,9 @@ def command(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--directory", default=".sandbox", help="for what is written")
     parser.add_argument("--port", type=int, default=9443, help="of the gateway; 0 for any free one")
     parser.add_argument("--access-log", default="none", help="file for one line per request; - for standard output")
+    parser.add_argument("--audit-log-path", default="", help="file for audit events; - for standard output")
+    parser.add_argument("--audit-policy-file", default="", help="what is audited")
+    parser.add_argument("--session-recording-dir", default="", help="folder for recordings of sessions")
     parser.add_argument("--tls-transport", default="merged", choices=("merged", "twisted"))
     options = parser.parse_args(argv)
     # People read the terminal: what goes wrong, and what the gateway itself has to say.

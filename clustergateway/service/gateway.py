@@ -43,6 +43,7 @@ from ..transport.pool import Pool
 from ..transport.reactor import lean, settle_gc
 from ..transport.serving import CertificateFiles, SelfSigned, ServingCertificate, serving_names
 from ..transport.tls import Mode, listen
+from .auditing import Auditing
 from .checks import NotShuttingDown, Problems, Ready
 from .gauges import readings
 from .guard import guard
@@ -83,6 +84,7 @@ class GatewayService(Service):
         self._credentials = _credentials(settings, sources, reactor, environment)
         reviews = ReviewClient(partial(agent, reactor), reactor)
         self._exchanger = IdentityExchanger(reviews, reactor, settings.cluster_gateway_proxy_config)
+        self._auditing = Auditing(settings, reactor, environment)
         self._metrics = RequestMetrics()
         self._access_log = AccessLog(write_log, reactor) if write_log is not None else None
         self._shutdown = NotShuttingDown()
@@ -108,8 +110,10 @@ class GatewayService(Service):
         directory.subscribe(self._breakers.changed)
         directory.subscribe(self._exchanger.cluster_changed)
         self._exchanger.start()
+        self._auditing.start()
         proxy = ProxyResource(self._pipeline())
-        observers = [self._metrics] if self._access_log is None else [self._metrics, self._access_log]
+        told = (self._metrics, self._access_log, self._auditing.audit)
+        observers = [each for each in told if each is not None]
         limits = self._settings.limits
         self._site = GatewaySite(
             root(self._parts(proxy)), proxy, Observers(*observers), limits, self._reactor, self._table
@@ -150,6 +154,7 @@ class GatewayService(Service):
             self._reactor,
             self._exchanger.exchange,
             self._settings.feature_gates.ClientIdentityPenetration,
+            self._auditing.audit,
         )
 
     def _parts(self, proxy: ProxyResource) -> Parts:
@@ -177,6 +182,8 @@ class GatewayService(Service):
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         registry.register(Gauges(self._readings))
+        if self._auditing.audit is not None:
+            registry.register(Gauges(self._auditing.audit.readings))
         return registry
 
     def _readings(self) -> Any:
@@ -194,6 +201,7 @@ class GatewayService(Service):
     def _problems(self) -> Mapping[str, str]:
         found = dict(self._sources.problems())
         found |= {f"identity exchange {number}": why for number, why in enumerate(self._exchanger.problems())}
+        found |= {f"audit policy {number}": why for number, why in enumerate(self._auditing.problems())}
         if self._certificate.problem():
             found["serving certificate"] = self._certificate.problem()
         return found
@@ -247,6 +255,7 @@ class GatewayService(Service):
         self._certificate.stop()
         self._exchanger.stop()
         self._sources.stop()
+        self._auditing.stop()
         if self._access_log is not None:
             self._access_log.flush()
 

@@ -40,7 +40,8 @@ def _note(request: Request, who: Identity | None, what: Attributes) -> None:
     if record is not None:
         record.identity = who or ANONYMOUS
         record.verb, record.resource, record.subresource = what.verb, what.resource, what.subresource
-        record.name = what.name
+        record.group, record.version, record.path = what.group, what.version, what.path
+        record.namespace, record.name = what.namespace, what.name
 
 
 def _judged(who: Identity, decision: Decision) -> Identity:

@@ -92,6 +92,7 @@ class Exchange(Answering):
         record.decided = self._inbound.gateway.seconds()
         if forward.tap is not None:
             self._tap = forward.tap
+            self._tap.bind(self.fail)
             self.wants_payload = True
         self._inbound.admitted()
 

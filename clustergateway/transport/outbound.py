@@ -32,6 +32,12 @@ class Reading(IntEnum):
     RAW = 5
 
 
+MOST_INTERIM = 32
+"""Answers of 1xx to one request that are passed on."""
+
+_RECOGNISED = len(b"HTTP/1.")
+"""Bytes of an answer by which it can be told from what is none."""
+
 # Plain numbers for the hot path.
 _NOTHING, _HEAD, _LENGTH, _CHUNKS, _REST, _RAW = (int(state) for state in Reading)
 
@@ -62,6 +68,7 @@ class Outbound(Protocol):
         self._buffer = b""
         self._left = 0
         self._chunks: ChunkTracker | None = None
+        self._interims = 0
         self._keep = True
         self._held = False
 
@@ -84,6 +91,7 @@ class Outbound(Protocol):
         """
         self.exchange = exchange
         self.heard = False
+        self._interims = 0
         self._reading = _HEAD
         if held:
             self.hold()
@@ -115,8 +123,13 @@ class Outbound(Protocol):
 
     def _read_head(self, data: bytes, exchange: Exchange) -> None:
         if self._buffer:
+            before = len(self._buffer)
             data = self._buffer + data
             self._buffer = b""
+            if before >= _RECOGNISED and len(data) <= self._limits.head and data.find(b"\r\n\r\n", before - 3) < 0:
+                # A head that comes a byte at a time is not looked at as a whole for each.
+                self._buffer = data
+                return
         head = parse_response(data, self._limits)
         if head is None:
             self._buffer = data
@@ -159,6 +172,9 @@ class Outbound(Protocol):
             if rest:
                 exchange.upgraded_data(rest)
             return
+        self._interims += 1
+        if self._interims > MOST_INTERIM:
+            raise UpstreamMalformed("the endpoint answers nothing but 1xx", hop="upstream")
         exchange.interim(head)
         if rest:
             self._read_head(rest, exchange)

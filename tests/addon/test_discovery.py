@@ -68,7 +68,7 @@ class JoiningTests(DiscoveryTestCase):
         self.world.join("east", addon=False)
         self.world.settle()
         self.assertIsNone(self.world.get(SECRETS, "east", "vela-system"))
-        self.assertEqual(self.world.list(ACCOUNTS), [])
+        self.assertEqual(self.world.every(ACCOUNTS), [])
 
     def test_through_konnectivity(self) -> None:
         for name, keys in (("proxy-client", ("tls.crt", "tls.key")), ("proxy-server-ca", ("ca.crt",))):
@@ -129,7 +129,7 @@ class LeavingTests(DiscoveryTestCase):
     def assert_only_west(self) -> None:
         self.world.settle()
         for kind in (ACCOUNTS, MANIFEST_WORKS):
-            self.assertEqual([each["metadata"]["namespace"] for each in self.world.list(kind)], ["west"])
+            self.assertEqual([each["metadata"]["namespace"] for each in self.world.every(kind)], ["west"])
         self.assertIsNone(self.world.get(SECRETS, "east", "vela-system"))
         self.assertEqual(self.token("west"), "t1")
 
@@ -160,7 +160,7 @@ class ConfiguredTests(DiscoveryTestCase):
         self.world.join("east")
         self.world.settle()
         self.assertEqual((self.token("east"), self.registered("east")), ("by hand", ("True", "Manual")))
-        self.assertEqual((self.world.list(ACCOUNTS), self.world.list(MANIFEST_WORKS)), ([], []))
+        self.assertEqual((self.world.every(ACCOUNTS), self.world.every(MANIFEST_WORKS)), ([], []))
 
     def test_another_account(self) -> None:
         self.begin()

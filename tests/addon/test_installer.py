@@ -51,7 +51,7 @@ class InstallerTestCase(SynchronousTestCase):
         return sorted(
             (kind.kind, each["metadata"].get("namespace", ""), each["metadata"]["name"])
             for kind in EVERYTHING
-            for each in self.world.list(kind)
+            for each in self.world.every(kind)
         )
 
     def made(self) -> list[tuple[str, str, str]]:

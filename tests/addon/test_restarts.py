@@ -27,7 +27,7 @@ class RestartTests(SynchronousTestCase):
                 sorted(each.get("data") or ()),
             )
             for kind in kinds
-            for each in world.list(kind)
+            for each in world.every(kind)
         )
 
     def run_with_death(self, prepare: Any, step: int | None) -> tuple[Any, int]:

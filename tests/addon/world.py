@@ -136,7 +136,7 @@ class World:
         """A new one, at work."""
         client = self.make_client()
         manager = Manager(Hub(client, self.clock, lambda: 0.0, OWN))
-        client.dies_after, client.dead = dies_after, lambda: self.clock.callLater(0, manager.stop)  # type: ignore[assignment, return-value]
+        client.dies_after, client.dead = dies_after, lambda: self.clock.callLater(0, manager.stop)  # type: ignore[assignment]
         self.managers.append(manager)
         self.clients.append(client)
         manager.start()
@@ -192,12 +192,12 @@ class World:
         assert found is not None, f"there is no {kind.kind} {namespace}/{name}"
         return found
 
-    def list(self, kind: ResourceType, namespace: str = "") -> list[Object]:
+    def every(self, kind: ResourceType, namespace: str = "") -> list[Object]:
         found: list[Object] = self.wait(self.client.list(kind, namespace))[0]
         return found
 
     def names(self, kind: ResourceType, namespace: str = "") -> list[str]:
-        return sorted(each["metadata"]["name"] for each in self.list(kind, namespace))
+        return sorted(each["metadata"]["name"] for each in self.every(kind, namespace))
 
     def patch(self, kind: ResourceType, name: str, change: Object, namespace: str = "", sub: str = "") -> None:
         self.wait(self.client.patch(kind, name, namespace, change, subresource=sub))

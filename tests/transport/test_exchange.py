@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError, DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import Forbidden, Unauthenticated
+from clustergateway.errors import Forbidden, ServiceUnavailable, Unauthenticated
 from clustergateway.settings import Limits
 from clustergateway.transport.forward import Forward
 
@@ -635,10 +635,41 @@ class Rejection(SynchronousTestCase):
 
 
 class Tapping(SynchronousTestCase):
+    def test_can_end_the_exchange(self) -> None:
+        class Tap:
+            stop: Any = None
+
+            def bind(self, stop: Any) -> None:
+                self.stop = stop
+
+            def request_data(self, data: bytes) -> None: ...
+
+            def response_head(self, code: int, head: bytes) -> None: ...
+
+            def response_data(self, data: bytes) -> None: ...
+
+            def ended(self) -> None: ...
+
+        world = World()
+        client = world.client()
+        tap = Tap()
+        world.options = {"tap": tap}
+        world.send(client, GET)
+        world.send(world.cluster, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+        self.assertIsNone(client.lost)
+        tap.stop(ServiceUnavailable("no more"))
+        world.network.pump()
+        self.assertIsNotNone(client.lost)
+        self.assertIsNotNone(world.cluster.lost)
+        self.assertEqual("no more", world.records[0].cause)
+
     def test_sees_bodies(self) -> None:
         seen: list[tuple[str, Any]] = []
 
         class Tap:
+            def bind(self, stop: object) -> None:
+                """It never stops anything."""
+
             def request_data(self, data: bytes) -> None:
                 seen.append(("request", data))
 

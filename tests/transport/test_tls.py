@@ -150,11 +150,13 @@ class Merged(Loopback):
         await self.refused(self.listen(serving()), "key", certificate=JANE.certificate, key=SERVER.key)
 
     async def test_cancelled(self) -> None:
-        silent = self.keep(reactor.listenTCP(0, Factory.forProtocol(Peer), interface="127.0.0.1"))
-        connecting = client_endpoint(reactor, "127.0.0.1", silent, calling(), self.mode).connect(
-            Factory.forProtocol(Peer)
-        )
-        reactor.callLater(0.05, connecting.cancel)
+        silent = self.keep(reactor.listenTCP(0, Factory.forProtocol(self.accept), interface="127.0.0.1"))
+        endpoint = client_endpoint(reactor, "127.0.0.1", silent, calling(), self.mode)
+        connecting = endpoint.connect(Factory.forProtocol(Peer))
+        while not self.accepted:
+            await self.turn()
+        await self.accepted[0].got(1)
+        connecting.cancel()
         try:
             await connecting
         except Exception as error:
