@@ -199,6 +199,12 @@ func (c connection) read(n int64) {
 	must(err)
 }
 
+// Connections are open: wait for the word, so that handshakes are not counted.
+func start() {
+	fmt.Println("ready")
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+}
+
 func report(values map[string]float64) {
 	must(json.NewEncoder(os.Stdout).Encode(values))
 }
@@ -213,10 +219,14 @@ func get() {
 	var lock sync.Mutex
 	var delays []float64
 	var received int64
+	dialled := make([]connection, *conns)
+	for i := range dialled {
+		dialled[i] = dial()
+	}
+	start()
 	begin := time.Now()
 	end := begin.Add(*length)
-	for range *conns {
-		c := dial()
+	for _, c := range dialled {
 		group.Add(1)
 		go func() {
 			defer group.Done()
@@ -248,6 +258,7 @@ func get() {
 func put() {
 	c := dial()
 	piece := make([]byte, 64*1024)
+	start()
 	begin := time.Now()
 	c.send("PUT", fmt.Sprintf("Content-Length: %d\r\n", *size))
 	for left := *size; left > 0; {
@@ -260,7 +271,7 @@ func put() {
 	report(map[string]float64{"requests": 1, "seconds": time.Since(begin).Seconds(), "bytes": float64(*size)})
 }
 
-// Opens watches, tells that they are open, and keeps them until its standard input ends.
+// Opens watches and keeps them until it gets the word.
 func watches() {
 	held := make([]net.Conn, 0, *conns)
 	for range *conns {
@@ -269,12 +280,13 @@ func watches() {
 		c.head()
 		held = append(held, c.Conn)
 	}
+	start()
 	report(map[string]float64{"open": float64(len(held))})
-	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 func delay() {
 	c := dial()
+	start()
 	c.send("GET", "")
 	c.head()
 	var delays []float64

@@ -24,6 +24,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -77,7 +78,7 @@ class Peer:
     def __init__(self, name: str, command: list[str], port: int, core: int) -> None:
         self.name = name
         self.port = port
-        self.process = subprocess.Popen(["taskset", "-c", str(core), *command])
+        self.process = subprocess.Popen(["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL)
         for _ in range(200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -115,11 +116,20 @@ def load(program: str, folder: Path, peer: Peer, mode: str, path: str, *more: st
     ]
 
 
-def run(command: list[str]) -> dict[str, float]:
-    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)}: {done.stderr.decode()}")
-    return dict(json.loads(done.stdout))
+def run(command: list[str], ready: Callable[[], object] = lambda: None) -> dict[str, float]:
+    """
+    @param ready: called when the connections are open and nothing was asked yet.
+    """
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdin is not None and client.stdout is not None
+        client.stdout.readline()
+        ready()
+        client.stdin.write("\n")
+        client.stdin.flush()
+        result = client.stdout.readline()
+    if not result:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return dict(json.loads(result))
 
 
 class Table:
@@ -144,9 +154,10 @@ class Table:
 def requests(table: Table, program: str, folder: Path, peers: list[Peer], seconds: float, path: str, what: str) -> None:
     for count in (1, 16, 64) if path == "/small" else (16,):
         for peer in peers:
-            before = peer.cpu()
-            result = run(load(program, folder, peer, "get", path, "-conns", str(count), "-duration", f"{seconds}s"))
-            cpu = peer.cpu() - before
+            before: list[float] = []
+            command = load(program, folder, peer, "get", path, "-conns", str(count), "-duration", f"{seconds}s")
+            result = run(command, lambda peer=peer, before=before: before.append(peer.cpu()))  # type: ignore[misc]
+            cpu = peer.cpu() - before[0]
             row = f"{what}, {count} connections"
             table.add(f"{row}: req/s", peer.name, result["requests"] / result["seconds"])
             table.add(f"{row}: p50 us", peer.name, result["p50"])
@@ -168,14 +179,10 @@ def watches(table: Table, program: str, folder: Path, peers: list[Peer]) -> None
     for peer in peers:
         if peer.name != "direct":
             before = peer.rss()
-            with subprocess.Popen(
-                load(program, folder, peer, "watches", "/idle?watch=true", "-conns", str(WATCHES)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-            ) as held:
-                assert held.stdout is not None
-                held.stdout.readline()
-                table.add("RSS KB per idle watch", peer.name, (peer.rss() - before) / WATCHES / 1024)
+            after: list[int] = []
+            command = load(program, folder, peer, "watches", "/idle?watch=true", "-conns", str(WATCHES))
+            run(command, lambda peer=peer, after=after: after.append(peer.rss()))  # type: ignore[misc]
+            table.add("RSS KB per idle watch", peer.name, (after[0] - before) / WATCHES / 1024)
         result = run(load(program, folder, peer, "delay", "/watch?watch=true", "-duration", "2s"))
         table.add("watch event delay: p50 us", peer.name, result["p50"])
 

@@ -1,6 +1,6 @@
 """
-The routes against each other: the same requests directly, through the gateway, and through the gateway over each kind of
-route to the same upstream, in interleaved rounds. The gateway has one core, everything else (load generator, upstream,
+The routes against each other: the same requests directly, through the gateway, and through the gateway over each kind
+of route to the same upstream, in interleaved rounds. The gateway has one core, everything else (load generator, upstream,
 proxies, konnectivity's server and agent) shares the other. Single figures drift; compare ratios.
 
     python -m benchmarks.routes [--rounds 5] [--seconds 2] [--work-us 0]
@@ -60,17 +60,21 @@ class World:
         self.peers: list[Peer] = []
         self.routes: dict[str, str] = {"gateway": ""}
         self.program = f"{folder}/datapath"
+        self.upstream = free_port()
+        self.port = free_port()
+        self._delay = delay
+
+    def begin(self) -> None:
+        """Start everything that is here."""
+        folder = self.folder
         subprocess.run(["go", "build", "-o", self.program, str(HERE / "datapath.go")], check=True)
         self._certificates()
-        self.upstream = free_port()
         own = f"{folder}/serving.pem"
         command = [self.program, "upstream", "-listen", f"127.0.0.1:{self.upstream}", "-pair", own]
-        self.start("upstream", [*command, "-delay", f"{delay}us"], self.upstream, OTHER_CORE)
+        self.start("upstream", [*command, "-delay", f"{self._delay}us"], self.upstream, OTHER_CORE)
         self._connect()
         self._socks5()
-        konnectivity = self._konnectivity()
-        self.port = free_port()
-        self._gateway(konnectivity)
+        self._gateway(self._konnectivity())
 
     def start(self, name: str, command: list[str], port: int, core: int) -> None:
         self.peers.append(Peer(name, command, port, core))
@@ -107,7 +111,7 @@ class World:
         if not shutil.which("microsocks"):
             return
         port = free_port()
-        self.start("microsocks", ["microsocks", "-q", "-i", "127.0.0.1", "-p", str(port)], port, OTHER_CORE)
+        self.start("microsocks", ["microsocks", "-i", "127.0.0.1", "-p", str(port)], port, OTHER_CORE)
         self.routes["socks5"] = f"socks5://127.0.0.1:{port}"
 
     def _konnectivity(self) -> int:
@@ -226,6 +230,7 @@ def main() -> None:
         world = World(Path(name), options.work_us)
         figures: dict[str, dict[str, list[float]]] = {}
         try:
+            world.begin()
             for _ in range(options.rounds):
                 rounds(world, figures, options)
             show(figures, ["direct", *world.routes])

@@ -241,8 +241,9 @@ class Pipeline:
         block = head.block
         if head.upgrade is not None:
             block += b"Connection: Upgrade\r\nUpgrade: " + head.upgrade + b"\r\n"
-        if not head.audit_id and request.record.audit_id:
-            block += b"Audit-Id: " + request.record.audit_id.encode("ascii") + b"\r\n"
+        if request.record.audit_id:
+            # The client's own line does not travel: here and there it is to be the same one, whatever was sent.
+            block += b"Audit-Id: " + request.record.audit_id.encode("latin-1") + b"\r\n"
         return b"%b %b HTTP/1.1\r\n%b%b%b" % (head.method, target, block, request.identity_block, ends.tail)
 
     def _rejected(self, request: Passing) -> Forward | Deferred[Forward | None] | None:
@@ -255,17 +256,15 @@ class Pipeline:
     # record
 
     def refused(self, head: RequestHead, claims: Claims, error: GatewayError) -> Record:
-        record = self._undecided.pop(id(head), None)
-        if record is None:
-            try:
-                asked = self.parse(head)
-            except GatewayError:
-                asked = _unparsed(head)
-            record = self._record(head, claims, asked)
+        try:
+            asked = self.parse(head)
+        except GatewayError:
+            asked = _unparsed(head)
+        record = self._undecided.pop(id(head), None) or self._record(head, claims, asked)
         record.code = error.code
-        record.outcome = "refused"
         record.cause = error.message
-        record.cluster = record.cluster or error.cluster
+        # Whoever it was: a policy for one cluster is to see strangers knock there, too.
+        record.cluster = record.cluster or error.cluster or asked.route.name
         return record
 
     def _record(self, head: RequestHead, claims: Claims, asked: Asked) -> Record:

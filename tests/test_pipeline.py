@@ -249,7 +249,16 @@ class PipelineTests(SynchronousTestCase):
 
     def test_the_record_of_a_refused_request(self) -> None:
         record = self.pipeline.refused(head(), Claims(), Forbidden("no", cluster="east"))
-        self.assertEqual((record.code, record.outcome, record.cause, record.verb), (403, "refused", "no", "list"))
+        self.assertEqual((record.code, record.cause, record.verb), (403, "no", "list"))
+        # That is for the exchange to say: the client may be gone, or the gateway have failed.
+        self.assertEqual(record.outcome, "")
+
+    def test_the_record_of_a_stranger_says_where_they_knocked(self) -> None:
+        self.world.identity = None
+        request = head()
+        error = self.assertRaises(Unauthenticated, self.pipeline.decide, request, Claims())
+        record = self.pipeline.refused(request, Claims(), error)
+        self.assertEqual((record.identity, record.cluster, record.resource), (ANONYMOUS, "east", "pods"))
 
     def test_remembered_targets_are_bounded(self) -> None:
         for number in range(PARSED + 10):
@@ -273,7 +282,7 @@ class AuditTests(SynchronousTestCase):
         )
 
     def audit_id(self, given: str) -> str:
-        return given or "made"
+        return "made" if given in ("", "too long") else given
 
     def begin(self, record: Record, attributes: Attributes, head: RequestHead) -> object:
         self.begun.append((record, attributes))
@@ -287,11 +296,22 @@ class AuditTests(SynchronousTestCase):
         self.assertEqual((forward.record.group, forward.record.version), ("apps", "v1"))
 
     def test_the_audit_id_goes_along(self) -> None:
-        for lines, expected in (((), b"Audit-Id: made\r\n"), (("Audit-Id: 7",), b"Audit-Id: 7\r\n")):
+        for lines, expected in (
+            *(((), b"made"), (("Audit-Id: 7",), b"7")),
+            *((("Audit-Id: 7", "audit-id: 8"), b"8"), (("Audit-Id: too long",), b"made")),
+        ):
             forward = self.pipeline.decide(head(PREFIX + "/version", "GET", *lines), Claims())
             assert isinstance(forward, Forward)
-            self.assertEqual((forward.head.count(b"Audit-Id"), forward.head.count(expected)), (1, 1))
+            sent = [line for line in forward.head.split(b"\r\n") if line.lower().startswith(b"audit-id")]
+            self.assertEqual((sent, forward.record.audit_id), ([b"Audit-Id: " + expected], expected.decode()))
             self.assertEqual(forward.record.path, "/version")
+
+    def test_the_audit_id_goes_along_if_nothing_is_audited(self) -> None:
+        world = self.world
+        pipeline = Pipeline(world, world, world.get, world, lambda cluster, entry: world.upstream, Clock())
+        forward = pipeline.decide(head(PREFIX + "/version", "GET", "Audit-Id: 7"), Claims())
+        assert isinstance(forward, Forward)
+        self.assertEqual((forward.head.count(b"Audit-Id: 7\r\n"), forward.tap), (1, None))
 
     def test_a_refusal_tells_who_it_was(self) -> None:
         self.world.decision = Decision(False, "no")

@@ -18,6 +18,8 @@ from .watcher import Watcher
 Key = tuple[str, str]
 """Namespace (C{""} for none) and name."""
 
+_NO_ANSWER = "it has not answered yet"
+
 
 def _nothing(*_: Any) -> None: ...
 
@@ -73,7 +75,7 @@ class Informer:
     def start(self) -> None:
         """Begin, once."""
         self.stale_since = self._clock.seconds()
-        self.problem = "it has not answered yet"
+        self.problem = _NO_ANSWER
         self._watcher.start()
 
     def stop(self) -> None:
@@ -122,14 +124,16 @@ class Informer:
             if key is not None:
                 self._objects[key] = content
         self.resource_version = resource_version
-        for key, content in known.items():
-            if key not in self._objects:
-                self._tell_all("deleted", content)
-        for key, content in self._objects.items():
+        # As they happened, and what is gone, whose last version nobody knows, at the end: whoever numbers changes by
+        # these versions is not ahead of those still to come.
+        for key, content in sorted(self._objects.items(), key=lambda item: _number(_version(item[1]))):
             if key not in known:
                 self._tell_all("added", content)
             elif _version(content) != _version(known[key]):
                 self._tell_all("updated", known[key], content)
+        for key, content in known.items():
+            if key not in self._objects:
+                self._tell_all("deleted", content)
         if not self.synced:
             self.synced = True
             waiting, self._waiting = self._waiting, []
@@ -156,9 +160,11 @@ class Informer:
         self.resource_version = resource_version
 
     def stale(self, error: GatewayError) -> None:
+        first = self.stale_since is None or self.problem == _NO_ANSWER
         self.problem = error.message
         if self.stale_since is None:
             self.stale_since = self._clock.seconds()
+        if first:
             self._log.warn("{resource} of the hub: {problem}", resource=self.kind.resource, problem=error.message)
 
     def fresh(self) -> None:
@@ -190,6 +196,10 @@ def _key(content: Object) -> Key | None:
     if not isinstance(metadata, dict) or not isinstance(name := metadata.get("name"), str):
         return None
     return (str(metadata.get("namespace", "")), name)
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0
 
 
 def _version(content: Object) -> str:

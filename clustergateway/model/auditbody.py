@@ -27,6 +27,8 @@ SECRET_KINDS = frozenset(
         *("OAuthAuthorizeToken", "OAuthAuthorizeTokenList", "UserOAuthAccessToken", "UserOAuthAccessTokenList"),
     )
 )
+# With none of these something of such a kind is a reference, which holds no secret.
+_CONTENTS = frozenset(("data", "stringData", "spec", "status", "items"))
 # Behind these is an application's own traffic, not objects.
 OPAQUE = frozenset(("proxy", "exec", "attach", "portforward", "log"))
 
@@ -100,6 +102,8 @@ def _object(body: bytes, omit_managed_fields: bool) -> Any:
         raise Omitted("it is not JSON") from None
     if not isinstance(value, dict | list):
         raise Omitted("it is no object")
+    if any(each.get("kind") in SECRET_KINDS and not _CONTENTS.isdisjoint(each) for each in _within(value)):
+        raise Omitted("it holds a secret")
     for each in _objects(value):
         if each.get("kind") in SECRET_KINDS:
             raise Omitted("it holds a secret")
@@ -110,6 +114,18 @@ def _object(body: bytes, omit_managed_fields: bool) -> Any:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _within(value: Any) -> Iterable[dict[str, Any]]:
+    """Every mapping in it, however deep: a ManifestWork, for instance, carries whole objects."""
+    pending: list[Any] = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, dict):
+            yield current
+            pending += current.values()
+        elif isinstance(current, list):
+            pending += current
 
 
 def _objects(value: dict[str, Any] | list[Any]) -> Iterable[dict[str, Any]]:

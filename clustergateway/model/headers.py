@@ -25,7 +25,7 @@ TRANSFER_ENCODING: Final = 13
 EXPECT: Final = 15
 WEBSOCKET_PROTOCOL: Final = 17
 USER_AGENT: Final = 19
-AUDIT_ID: Final = 21
+AUDIT_ID: Final = 20
 
 FRAMING_NAMES = frozenset((b"content-length", b"transfer-encoding", b"host"))
 """Fields that decide where a message ends or whom it is for. C{Connection} may not name them."""

@@ -335,10 +335,10 @@ class _Sorter:
         if named:
             self._forward = [line for line in self._forward if headers.name(line) not in named]
         if b"upgrade" in options and self._upgrades and self._version == HTTP11:
-            # An offer to speak HTTP/2 may be ignored (RFC 9113 section 3.1 deprecates it), and is.
-            upgrade = b", ".join(self._upgrades)
-            if upgrade and not upgrade.lower().startswith(b"h2c"):
-                fields.upgrade = upgrade
+            # An offer to speak HTTP/2 may be ignored (RFC 9113 section 3.1 deprecates it), and is: its requests would
+            # reach the cluster unread.
+            offers = [offer.strip(b" \t") for line in self._upgrades for offer in line.split(b",")]
+            fields.upgrade = b", ".join([offer for offer in offers if offer and offer.lower() != b"h2c"]) or None
 
 
 _SEPARATOR = re.compile(rb"/|%2f|\\|%5c", re.IGNORECASE)

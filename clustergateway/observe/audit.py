@@ -174,7 +174,7 @@ class Audit:
             yield "cluster_gateway_recorded_sessions", "Recordings of sessions since the start.", ("result",), sessions
 
     def _identify(self, record: Record) -> None:
-        record.audit_id = record.audit_id or self._fresh()
+        record.audit_id = self.audit_id(record.audit_id)
 
     def _tap(self, record: Record, rule: Rule, head: RequestHead) -> AuditTap | None:
         long = record.verb in _LONG_VERBS or record.subresource in _LONG_SUBRESOURCES

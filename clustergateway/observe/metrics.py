@@ -22,7 +22,13 @@ _BOUNDS = (*(str(float(bound)) for bound in BUCKETS), "+Inf")
 SERIES = 10_000
 """Most (resource, verb, cluster, code) series kept: what is in a path is the client's choice, memory is not."""
 
+LONGEST_RESOURCE = 63
+"""Longest name of a resource (RFC 1035 label); what is longer is none, only what somebody put into a path."""
+
 OTHER = "other"
+
+_UNAUTHENTICATED = "401"
+"""Code of requests from strangers, who get no series of their own: they could take all of them."""
 
 _Key = tuple[str, str, str, str]
 _Labels = TypeVar("_Labels", bound=tuple[str, ...])
@@ -63,7 +69,7 @@ class RequestMetrics(Collector):
         self._outcomes[record.outcome] = self._outcomes.get(record.outcome, 0) + 1
 
     def _begin(self, key: _Key) -> _Series:
-        if len(self._series) >= SERIES:
+        if len(self._series) >= SERIES or len(key[0]) > LONGEST_RESOURCE or key[3] == _UNAUTHENTICATED:
             key = (OTHER, OTHER, OTHER, key[3])
         return self._series.setdefault(key, _Series())
 

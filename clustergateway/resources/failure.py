@@ -43,9 +43,14 @@ def serve(request: Request, work: Callable[[Request], Any]) -> None:
 def fail(request: Request, failure: Failure) -> None:
     """Answer with what went wrong. If an answer has begun, it is broken off, so that nobody takes it for whole."""
     error = failure.value
+    record = getattr(request, "record", None)
     if not isinstance(error, GatewayError):
         log.failure("a request could not be answered", failure)
         error = GatewayError("the gateway failed on this request; its log says how")
+        if record is not None:
+            record.outcome = "panic"
+    if record is not None:
+        record.cause = error.message
     if request.startedWriting:
         request.loseConnection()
         return

@@ -102,7 +102,8 @@ def _secret(obj: Object) -> None:
 def _namespace(obj: Object) -> None:
     labels = metadata(obj).setdefault("labels", {})
     labels["kubernetes.io/metadata.name"] = metadata(obj).get("name", "")
-    obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
+    if "deletionTimestamp" not in metadata(obj):
+        obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
     obj.setdefault("status", {}).setdefault("phase", "Active")
 
 

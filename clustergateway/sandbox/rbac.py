@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .call import User
 from .objects import Object
-from .paths import Target
+from .paths import Query, Target, first
 from .status import ApiError, forbidden, forbidden_path
 from .store import Key, Store
 
@@ -35,10 +36,17 @@ class Access:
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
-def access_of(target: Target) -> Access:
-    """What a request asks for."""
+_ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)")
+
+
+def access_of(target: Target, query: Query) -> Access:
+    """
+    What a request asks for. A list or watch of one name by field selector is allowed by C{resourceNames}, as
+    kube-apiserver's RequestInfo has it.
+    """
     if not target.resource:
         return Access(target.verb, path=target.path)
+    named = _ONE_NAME.search(first(query, "fieldSelector")) if target.verb in ("list", "watch") else None
     return Access(
         target.verb,
         target.group,
@@ -46,7 +54,7 @@ def access_of(target: Target) -> Access:
         target.resource,
         target.subresource,
         target.namespace,
-        target.name,
+        named[1] if named else target.name,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .defaults import fill_in
@@ -93,8 +94,7 @@ class Registry:
 
     def _new(self, kind: Kind, namespace: str, given: Object, options: Options) -> Object:
         check_identity(kind, namespace, given)
-        obj, unknown = admitted(kind, given)
-        complain(kind, unknown.unknown, options)
+        obj = admitted(kind, given, partial(complain, kind, options))
         meta = metadata(obj)
         for key in ("deletionTimestamp", "resourceVersion", "selfLink"):
             meta.pop(key, None)
@@ -216,8 +216,7 @@ class Registry:
             raise conflict(kind.resource, kind.group, old["name"], why)
         if meta.get("resourceVersion") and meta["resourceVersion"] != old["resourceVersion"]:
             raise conflict(kind.resource, kind.group, old["name"])
-        obj, unknown = admitted(kind, wanted)
-        complain(kind, unknown.unknown, options)
+        obj = admitted(kind, wanted, partial(complain, kind, options))
         obj = scoped(kind, before, obj, sub)
         meta = metadata(obj)
         meta |= {key: old[key] for key in (*_KEPT, "resourceVersion") if key in old}

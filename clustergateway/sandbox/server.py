@@ -191,7 +191,7 @@ class ApiServer(Resource):
         path, query = split_uri(request.uri)
         method = request.method.decode("latin-1")
         target = parse(method, path, query)
-        access = access_of(target)
+        access = access_of(target, query)
         user = impersonated(user, headers, self.authorizer, access)
         self.authorizer.check(user, access)
         remote = self.aggregator.find(target.path) if self.aggregator is not None else None

@@ -53,6 +53,9 @@ def _untimed(entry: Object) -> str:
 
 
 def check_identity(kind: Kind, namespace: str, given: Object) -> None:
+    """
+    @raise ApiError: 400, the object says that it is of another kind or namespace than the path.
+    """
     api_version, name = given.get("apiVersion") or kind.api_version, given.get("kind") or kind.kind
     if name != kind.kind or api_version != kind.api_version:
         if kind.custom and api_version == kind.api_version:
@@ -75,6 +78,11 @@ def check_identity(kind: Kind, namespace: str, given: Object) -> None:
 
 
 def check_name(given: Object, name: str) -> None:
+    """
+    Give an object that has no name the one of the path.
+
+    @raise ApiError: 400, it has another one.
+    """
     own = dig(given, "metadata", "name") or ""
     if own and own != name:
         raise bad_request(f"the name of the object ({own}) does not match the name on the URL ({name})")
@@ -82,11 +90,16 @@ def check_name(given: Object, name: str) -> None:
 
 
 def without_claims(given: Object) -> None:
-    # A client that sends back what it read does not thereby own it; the store's own record is the true one.
+    """A client that sends back what it read does not thereby own it: the store's own record is the true one."""
     metadata(given).pop("managedFields", None)
 
 
-def complain(kind: Kind, unknown: list[str], options: Options) -> None:
+def complain(kind: Kind, options: Options, unknown: list[str]) -> None:
+    """
+    Say which fields are unknown, as strictly as was asked.
+
+    @raise ApiError: 400, very strictly.
+    """
     said = [f'unknown field "{path}"' for path in unknown]
     if options.strictness == "Strict" and said:
         what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: '
@@ -108,6 +121,7 @@ def scoped(kind: Kind, before: Object, wanted: Object, sub: str) -> Object:
 
 
 def specified(obj: Object) -> Object:
+    """What C{metadata.generation} counts the changes of."""
     return {key: value for key, value in obj.items() if key not in ("metadata", "status", "apiVersion", "kind")}
 
 
@@ -119,6 +133,9 @@ def held(kind: Kind, obj: Object) -> bool:
 
 
 def check_preconditions(kind: Kind, found: Object, deletion: Deletion) -> None:
+    """
+    @raise ApiError: 409, the object is not the one that was meant.
+    """
     meta = metadata(found)
     why = ""
     if deletion.uid and deletion.uid != meta["uid"]:

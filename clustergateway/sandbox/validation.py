@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,10 +30,11 @@ class Findings:
     causes: list[Cause] = field(default_factory=list)
 
 
-def admitted(kind: Kind, obj: Object) -> tuple[Object, Findings]:
+def admitted(kind: Kind, obj: Object, complain: Callable[[list[str]], None]) -> Object:
     """
     The object as it would be decoded: without unknown fields and nulls, with a custom resource's defaults.
 
+    @param complain: told the paths of unknown fields, before it is looked at any closer.
     @raise ApiError: 400 (built-in) or 422 (custom), a value is of a wrong type or breaks a rule of the schema.
     """
     findings = Findings()
@@ -46,11 +48,12 @@ def admitted(kind: Kind, obj: Object) -> tuple[Object, Findings]:
         what = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}.get(type(value), "object")
         message = f"json: cannot unmarshal {what} into Go struct field {kind.kind}.{where} of type {wanted}"
         raise bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: {message}')
+    complain(findings.unknown)
     causes = findings.causes + [_mistyped(*one) for one in findings.mistyped]
     if causes:
         name = (obj.get("metadata") or {}).get("name", "")
         raise invalid(kind.kind, kind.group, name, causes)
-    return pruned, findings
+    return pruned
 
 
 def _mistyped(path: str, wanted: str, value: Any) -> Cause:
@@ -99,8 +102,8 @@ def _walk_object(schema: Object, value: Object, path: str, findings: Findings, c
         where = f"{path}.{key}" if path else key
         if key in properties:
             nullable = custom and resolve(properties[key]).get("nullable")
-            if inner is not None or nullable:
-                found[key] = _walk(properties[key], inner, where, findings, custom and key != "metadata")
+            if (inner is not None or nullable) and (custom or not _says_nothing(properties[key], inner)):
+                found[key] = _walk(properties[key], inner, where, findings, custom and where != "metadata")
         elif isinstance(others, dict):
             # Go's messages name a map, not the member of it that is wrong.
             found[key] = _walk(others, inner, where if custom else path, findings, custom)
@@ -112,6 +115,13 @@ def _walk_object(schema: Object, value: Object, path: str, findings: Findings, c
         missing = (key for key in schema.get("required") or () if found.get(key) is None)
         findings.causes.extend(required_value(f"{path}.{key}" if path else key) for key in missing)
     return found
+
+
+def _says_nothing(schema: Object, value: Any) -> bool:
+    """Go leaves empty lists and maps out (but not empty structs)."""
+    if schema.get("type") == "array":
+        return bool(value == [])
+    return "additionalProperties" in schema and bool(value == {})
 
 
 def _broken_rules(schema: Object, value: Any, path: str) -> list[Cause]:

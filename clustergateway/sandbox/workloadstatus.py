@@ -1,4 +1,4 @@
-"""What workload controllers write: names, references, conditions and statuses, made without looking at anything else."""
+"""What workload controllers write: names, references, conditions and statuses, made of nothing but objects."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ AVAILABILITY = {
 
 
 def template_hash(template: Object) -> str:
+    """A short name for the contents of a Pod template."""
     digest = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).digest()
     return "".join("bcdfghjklmnpqrstvwxz2456789"[byte % 27] for byte in digest[:10])
 
 
 def revision_of(obj: Object) -> int:
+    """Which rollout a ReplicaSet is of, 0 if it does not say."""
     return int((metadata(obj).get("annotations") or {}).get(REVISION, "0"))
 
 
 def owner_reference(obj: Object) -> Object:
+    """What an object made by C{obj} carries."""
     meta = metadata(obj)
     found: Object = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "name": meta["name"], "uid": meta["uid"]}
     return found | {"controller": True, "blockOwnerDeletion": True}
 
 
 def is_ready(pod: Object) -> bool:
+    """Is its condition C{Ready} true?"""
     conditions = dig(pod, "status", "conditions") or ()
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 

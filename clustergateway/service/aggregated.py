@@ -23,6 +23,7 @@ from ..errors import ConfigurationError, GatewayError, HubUnavailable
 from ..kube.cache import Informer
 from ..kube.follow import FollowedFile
 from ..model.gateway import ClusterGateway, Health
+from ..model.identity import Claims
 from ..model.ocm import MANAGED_CLUSTERS
 from ..model.requestheader import RequestHeaderTrust
 from ..model.resourcetype import SECRETS
@@ -31,6 +32,9 @@ from ..model.trust import Trust
 from ..observe.metrics import Reading
 from ..settings import Settings
 from .hub import Hub
+
+
+UNHEARD = "the hub has not said yet whom to believe"
 
 
 class Aggregated:
@@ -49,6 +53,7 @@ class Aggregated:
         self._hub = Hub(reactor, settings.kubeconfig, settings.user_agent, environment)
         self._client = self._hub.client()
         self._trust = Trust()
+        self._trust_changed: Callable[[], None] = lambda: None
         self._clusters(settings)
         self._identities(settings)
         reviews = AccessReviews(self._hub.client(settings.authorization_kubeconfig))
@@ -75,7 +80,9 @@ class Aggregated:
         self._x509 = X509Authenticator(self._reactor)
         self._front_proxy = RequestHeaderAuthenticator(self._reactor)
         tokens = TokenReviews(self._hub.client(settings.authentication_kubeconfig), self._reactor)
-        self.authenticator = UnionAuthenticator([self._front_proxy, self._x509, BearerAuthenticator([tokens])])
+        self.authenticator = UnionAuthenticator(
+            [self._front_proxy, self._x509, BearerAuthenticator([tokens]), Unheard(lambda: self._unheard)]
+        )
         self._files: list[FollowedFile] = []
         self._hub_trust: HubTrust | None = None
         if settings.client_ca_file:
@@ -153,6 +160,16 @@ class Aggregated:
             self._x509.replace(before.client_ca)
             raise
         self._trust = trust
+        if trust != before:
+            self._trust_changed()
+
+    def on_trust(self, changed: Callable[[], None]) -> None:
+        self._trust_changed = changed
+
+    @property
+    def _unheard(self) -> bool:
+        """Nothing is known yet of whom to believe."""
+        return self._hub_trust is not None and self._trust == Trust()
 
     def identity_headers(self) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
         front_proxy = self._trust.requestheader
@@ -170,23 +187,29 @@ class Aggregated:
         """
         @raise HubUnavailable: the hub has not been heard yet.
         """
-        if not all(informer.synced for informer in self._informers):
+        if not self._synced:
             raise HubUnavailable("the clusters are not read from the hub yet", hop="hub", retry_after=1)
         return max(int(informer.resource_version or 0) for informer in self._informers)
 
+    @property
+    def _synced(self) -> bool:
+        return all(informer.synced for informer in self._informers)
+
     def problems(self) -> Mapping[str, str]:
         found = {f"Secret {name}": sentence for name, sentence in self.directory.problems().items()}
-        parts: list[Any] = [*self._informers, *self._files, *([self._hub_trust] if self._hub_trust else [])]
-        for part in parts:
-            for sentence in part.problems():
-                found[type(part).__name__.lower() + f" {len(found)}"] = sentence
+        for informer in self._informers:
+            found |= {f"hub, {informer.kind.resource}": sentence for sentence in informer.problems()}
+        found |= {file.path: sentence for file in self._files for sentence in file.problems()}
+        if self._hub_trust is not None:
+            found |= {"hub, front proxy": "; ".join(self._hub_trust.problems())} if self._hub_trust.problems() else {}
         return found
 
     def unready(self) -> Iterable[str]:
-        if not all(informer.synced for informer in self._informers):
+        # Without the cache each request reads its Secret: routing needs no list, and may have no right to one.
+        if self._settings.feature_gates.SecretCache and not self._synced:
             yield "the clusters are not read from the hub yet"
-        if self._hub_trust is not None and self._trust.requestheader is None and self._trust.client_ca is None:
-            yield "the hub has not said yet whom to believe"
+        if self._unheard:
+            yield UNHEARD
 
     def readings(self) -> Iterable[Reading]:
         now = self._reactor.seconds()
@@ -215,6 +238,23 @@ class Aggregated:
 
     async def _patch_secret(self, name: str, change: Mapping[str, Any]) -> Mapping[str, Any]:
         return await self._client.patch(SECRETS, name, self._settings.secret_namespace, dict(change))
+
+
+class Unheard:
+    """
+    Asked last, after everybody who might know a client: as long as the hub has not said whom to believe, nobody can tell
+    whether somebody is a stranger.
+    """
+
+    def __init__(self, unheard: Callable[[], bool]) -> None:
+        self._unheard = unheard
+
+    def authenticate(self, claims: Claims) -> None:
+        """
+        @raise HubUnavailable: nobody can tell.
+        """
+        if self._unheard():
+            raise HubUnavailable(UNHEARD, hop="hub", retry_after=1)
 
 
 def _later(work: Any) -> Deferred[Any]:

@@ -118,6 +118,7 @@ class GatewayService(Service):
         self._site = GatewaySite(
             root(self._parts(proxy)), proxy, Observers(*observers), limits, self._reactor, self._table
         )
+        self._sources.on_trust(self._site.retire)
         self._certificate.start()
         self.port = self._listen(self._site)
         lean(self._reactor)

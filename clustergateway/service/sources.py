@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ class Sources(Protocol):
 
     def client_ca(self) -> bytes:
         """PEM bundle of every CA whose client certificates mean something. Asked for each connection."""
+        ...
+
+    def on_trust(self, changed: Callable[[], None]) -> None:
+        """Have C{changed} called each time that L{client_ca} or L{identity_headers} is no longer what it was."""
         ...
 
     def serving(self, server: str, trust: bytes) -> None:

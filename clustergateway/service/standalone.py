@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -47,6 +47,7 @@ class Standalone:
             self._files.append(KubeconfigDirectory(settings.clusters_kubeconfig, clock))
         self._admin = client_authority(settings.cert_dir, clock.seconds()) if settings.write_kubeconfig else None
         self._given_ca = b""
+        self._trust_changed: Callable[[], None] = lambda: None
         self._x509 = X509Authenticator(clock, self.client_ca() or None)
         self._client_ca_file = (
             FollowedFile(settings.client_ca_file, clock, self._use_client_ca) if settings.client_ca_file else None
@@ -85,6 +86,9 @@ class Standalone:
     def client_ca(self) -> bytes:
         """PEM bundle of every CA whose client certificates mean something."""
         return b"\n".join(pem for pem in (self._given_ca, self._admin.certificate if self._admin else b"") if pem)
+
+    def on_trust(self, changed: Callable[[], None]) -> None:
+        self._trust_changed = changed
 
     def serving(self, server: str, trust: bytes) -> None:
         """Told where the gateway is reached, once it is; writes the administrator's kubeconfig."""
@@ -140,6 +144,7 @@ class Standalone:
         except ConfigurationError:
             self._given_ca = before
             raise
+        self._trust_changed()
 
     def _refuse_open_door(self) -> None:
         if self.client_ca() or self._tokens is not None:

@@ -7,6 +7,7 @@ Every head is read by our parser, and no request reaches Twisted Web that it doe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,15 +56,20 @@ class Gateway:
         proxy: Proxy,
         observer: Observer,
         limits: Limits,
-        seconds: Callable[[], float],
+        clock: IReactorTime,
         table: Callable[[], FieldTable],
     ) -> None:
         self.proxy = proxy
         self.limits = limits
         self.table = table
-        self.seconds = seconds
+        self.seconds = clock.seconds
+        self._clock = clock
         self.closing = False
         self._observer = observer
+
+    def later(self, call: Callable[[], object]) -> None:
+        """Call it when others have had their turn."""
+        self._clock.callLater(0, call)
 
     def observe(self, record: Record) -> None:
         """A request is over. An observer that fails harms nobody."""
@@ -162,7 +168,7 @@ class _Local:
         head = self._head
         body = b"".join(self._body)
         lines = [b"%s %s %s" % (head.method, head.target, head.version), b"Host: " + head.host]
-        lines += [line for line in head.lines if not line.lower().startswith(_REFRAMED)]
+        lines += [line for line in head.lines if not line.lower().startswith(_REFRAMED) and not _FORM.match(line)]
         lines += [b"%s: %s" % field for field in head.identity]
         if not head.keep_alive or self._inbound.gateway.closing:
             lines.append(b"Connection: close")
@@ -204,13 +210,16 @@ class _Local:
         self._channel.web_slow()
 
     def client_ready(self) -> None:
-        self._channel.web_ready()
+        """The channel has told Twisted Web."""
 
     def check(self, now: float) -> None:
         """A resource may take as long as it likes."""
 
 
 _REFRAMED = (b"content-length:", b"transfer-encoding:", b"expect:", b"connection:", b"upgrade:")
+
+# Twisted Web reads forms before it asks any resource, and answers for them itself. No resource here takes one.
+_FORM = re.compile(rb"content-type:[ \t]*(?:multipart/form-data|application/x-www-form-urlencoded)", re.IGNORECASE)
 
 
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
@@ -240,6 +249,7 @@ class GatewayChannel(http.HTTPChannel):
         self.inbound.lost()
         self.site.disconnected(self)
         super().connectionLost(reason)
+        del self.dataReceived
 
     def readConnectionLost(self) -> None:
         self.inbound.ended()
@@ -253,15 +263,14 @@ class GatewayChannel(http.HTTPChannel):
         self.inbound.client_slow()
 
     def resumeProducing(self) -> None:
+        if self._waitingForTransport:
+            super().resumeProducing()
+            self.inbound.hold_on()
         self.inbound.client_ready()
 
     def web_slow(self) -> None:
         """The socket is full while Twisted Web serves a request."""
         super().pauseProducing()
-
-    def web_ready(self) -> None:
-        """It is not any more."""
-        super().resumeProducing()
 
     # Requests for Twisted Web.
 
@@ -289,6 +298,7 @@ class GatewayChannel(http.HTTPChannel):
     def requestDone(self, request: Any) -> None:
         local, self._local = self._local, None
         super().requestDone(request)
+        self.inbound.hold_on()
         if local is not None:
             local.served(request, bool(self.persistent) and not self.site.gateway.closing)
 
@@ -317,7 +327,7 @@ class GatewaySite(server.Site):
         @param table: gives what knows which header fields carry identity; asked for each connection.
         """
         super().__init__(resource, self._request, reactor=clock, timeout=None)
-        self.gateway = Gateway(proxy, observer, limits, clock.seconds, table)
+        self.gateway = Gateway(proxy, observer, limits, clock, table)
         self._clock = clock
         self._connections: set[GatewayChannel] = set()
         self._sweeping: IDelayedCall | None = None
@@ -365,6 +375,15 @@ class GatewaySite(server.Site):
         now = self._clock.seconds()
         for channel in list(self._connections):
             channel.inbound.check(now)
+
+    def retire(self) -> None:
+        """
+        Close idle connections now, and each busy one when its request is over; new ones are welcome. For when other
+        client certificates, or other header fields, mean something than when they were made: a client that was not
+        asked for its certificate then cannot show it now.
+        """
+        for channel in list(self._connections):
+            channel.inbound.retire()
 
     def begin_shutdown(self) -> Deferred[None]:
         """

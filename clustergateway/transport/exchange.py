@@ -182,6 +182,8 @@ class Exchange(Answering):
 
     def complete(self) -> None:
         """The endpoint has said all, and its connection is not ours any more."""
+        if self._over:
+            return
         self._outbound = None
         self.answer_over()
         self._finish("complete")
@@ -189,9 +191,13 @@ class Exchange(Answering):
 
     # An answer of 401: not the client's credential is bad, but ours.
 
-    def rejected(self) -> bool:
-        """Whether an answer of 401 is not for the client to see."""
-        return True
+    def rejected(self, body: bytes) -> bool:
+        """
+        Whether an answer of 401 comes from the apiserver, and not from an application that it proxies for.
+
+        @param body: the beginning of the answer's.
+        """
+        return cast("Record", self.record).subresource != "proxy" or b'"reason":"Unauthorized"' in body
 
     def retry_rejected(self) -> None:
         """The endpoint answered 401: ask for another credential, once, if the request can be sent again."""
@@ -302,7 +308,7 @@ class Exchange(Answering):
         self.fail(error)
 
     def check(self, now: float) -> None:
-        """Called about once a second while the request is complete and its end is not in sight."""
+        """Called about once a second while it is the endpoint's turn: to answer, or to take more of the request."""
         record = self.record
         timeout = self._inbound.gateway.limits.answer_timeout
         if self._outbound is None or self.answered or self._splice or record is None or not timeout:
@@ -395,6 +401,8 @@ class Exchange(Answering):
 
     def upstream_closed(self, reason: Failure | None) -> None:
         """The endpoint closed an upgraded connection."""
+        if self._over:
+            return
         self._let_go()
         clean = reason is None or orderly(reason)
         self._finish("complete" if clean else "upstream-gone")

@@ -23,6 +23,10 @@ LINGER = 5.0
 """Seconds for which what a client still sends is read and thrown away, so that it gets to read its answer."""
 
 
+AT_A_TIME = 16
+"""Pipelined requests of one connection that are served before others get their turn."""
+
+
 class Phase(IntEnum):
     """Where a connection is in its life."""
 
@@ -86,6 +90,7 @@ class Inbound:
         "_parser",
         "_phase",
         "_pumping",
+        "_retired",
         "_served",
         "_splice",
         "_table",
@@ -114,6 +119,7 @@ class Inbound:
         self._splice: Splice | None = None
         self._pumping = False
         self._held = False
+        self._retired = False
         self.slow = False
         self.since = gateway.seconds()
 
@@ -132,6 +138,8 @@ class Inbound:
                 data = self._buffer + data
             self._buffer = data
             self._pump()
+            if self._buffer and len(self._buffer) > self.gateway.limits.high_water and self._phase == _READY:
+                self.hold()
         elif phase == _RAW:
             assert self._splice is not None
             self._splice.from_client(data)
@@ -145,16 +153,29 @@ class Inbound:
                 self.hold()
 
     def _pump(self) -> None:
-        """Serve what the buffer holds, one request after the other, as long as each is over at once."""
+        """
+        Serve what the buffer holds, one request after the other, as long as each is over at once; but not so many that
+        other clients have to wait.
+        """
         if self._pumping:
             return
         self._pumping = True
+        left = AT_A_TIME
         try:
-            while self._phase == _READY and self._buffer and not self.slow:
+            while self._phase == _READY and self._buffer and not self.slow and left:
+                left -= 1
                 if not self._next():
                     break
         finally:
             self._pumping = False
+        if not left and self._buffer and self._phase == _READY:
+            self._pumping = True
+            self.gateway.later(self._pump_on)
+
+    def _pump_on(self) -> None:
+        self._pumping = False
+        if self._phase == _READY:
+            self._pump()
 
     def _next(self) -> bool:
         """
@@ -265,7 +286,7 @@ class Inbound:
         self.since = self.gateway.seconds()
         if self._phase == _CLOSED:
             return
-        if not keep or (self.gateway.closing and not self._buffer):
+        if not keep or ((self.gateway.closing or self._retired) and not self._buffer):
             if request_done:
                 self.close()
             else:
@@ -321,6 +342,11 @@ class Inbound:
         self._held = True
         self.transport.pauseProducing()
 
+    def hold_on(self) -> None:
+        """Twisted Web reads on when it has served a request; not if there is enough to serve already."""
+        if self._held:
+            self.transport.pauseProducing()
+
     def go_on(self) -> None:
         """Read on."""
         if self._held:
@@ -356,8 +382,10 @@ class Inbound:
                     self._refuse(RequestTimeout("the request head did not come in time"))
             elif waited > limits.idle_timeout:
                 self.close()
-        elif phase == _BODY:
-            if waited > limits.body_timeout and not self._held and self._served is not None:
+        elif phase == _BODY and self._served is not None:
+            if self._held:
+                self._served.check(now)
+            elif waited > limits.body_timeout:
                 self._served.client_malformed(RequestTimeout("the request body did not come in time"))
         elif phase == _HANDSHAKE:
             if waited > limits.handshake_timeout:
@@ -371,6 +399,12 @@ class Inbound:
     def end_when_idle(self) -> None:
         """The gateway is shutting down: this connection takes no further request."""
         if self._phase in (_HANDSHAKE, _READY) and not self._buffer:
+            self.close()
+
+    def retire(self) -> None:
+        """The connection shows what was asked for at its beginning, which is not what is asked for now: end it soon."""
+        self._retired = True
+        if self._phase == _READY and not self._buffer:
             self.close()
 
     def ended(self) -> None:
@@ -399,3 +433,5 @@ class Inbound:
         served, self._served = self._served, None
         if served is not None:
             served.client_gone()
+        # Nothing of a closed connection waits for the garbage collector.
+        del self._channel

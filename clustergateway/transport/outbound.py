@@ -137,7 +137,7 @@ class Outbound(Protocol):
         if head.code < 200:
             self._interim(head, data, exchange)
             return
-        if head.code == 401 and exchange.rejected():
+        if head.code == 401 and exchange.rejected(data[head.size :]):
             self.exchange = None
             self.discard()
             exchange.retry_rejected()

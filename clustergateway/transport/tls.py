@@ -223,7 +223,7 @@ class TlsEndpoint:
         self._high_water = high_water
         self._merged: ssl.SSLContext | None = None
         self._stock: SSL.Context | None = None
-        self._latest: TlsTransport | None = None
+        self._latest: ssl.SSLObject | None = None
 
     def __repr__(self) -> str:
         return f"{self._plain!r} with TLS"
@@ -252,7 +252,7 @@ class TlsEndpoint:
 
     def established(self, transport: TlsTransport) -> None:
         """A handshake succeeded: the next can resume its session."""
-        self._latest = transport
+        self._latest = transport.tls
 
     def connection(self) -> tlsstock.ClientConnection:
         """One connection of stock TLS."""

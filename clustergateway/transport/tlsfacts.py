@@ -12,34 +12,34 @@ if TYPE_CHECKING:
 
 
 class TlsFacts:
-    """Asks the TLS object, and the TCP transport that knows the addresses."""
+    """
+    Asks the TLS object, and the TCP transport that knows the addresses.
 
-    __slots__ = ("_base", "_object")
+    @ivar tls: the TLS object.
+    """
+
+    __slots__ = ("_base", "tls")
 
     def __init__(self, base: Connection, tls: ssl.SSLObject) -> None:
         self._base = base
-        self._object = tls
+        self.tls = tls
 
     def certificates(self) -> tuple[bytes | None, tuple[bytes, ...]]:
         """
         @return: the verified certificate of the other side in DER, C{None} if it showed none, and those it sent behind.
         """
-        leaf = self._object.getpeercert(True)
+        leaf = self.tls.getpeercert(True)
         if leaf is None:
             return None, ()
-        raw: Any = self._object if hasattr(self._object, "get_unverified_chain") else self._object._sslobj  # type: ignore[attr-defined]
+        # Public from Python 3.13 on; before that the object underneath has it, and gives certificate objects.
+        raw: Any = self.tls if hasattr(self.tls, "get_unverified_chain") else cast("Any", self.tls)._sslobj
         chain = raw.get_unverified_chain() or ()
         sent = [link if isinstance(link, bytes) else ssl.PEM_cert_to_DER_cert(link.public_bytes()) for link in chain]
         return leaf, tuple(link for link in sent if link != leaf)
 
     @property
     def negotiated(self) -> str | None:
-        return self._object.selected_alpn_protocol()
-
-    @property
-    def session(self) -> ssl.SSLSession | None:
-        """What a later connection to the same endpoint can resume."""
-        return self._object.session
+        return self.tls.selected_alpn_protocol()
 
     def getPeerCertificate(self) -> X509 | None:
         from OpenSSL.crypto import FILETYPE_ASN1, load_certificate

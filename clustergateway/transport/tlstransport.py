@@ -255,8 +255,10 @@ class TlsTransport(TlsFacts):
         self._early.clear()
         self._base.connectionLost(reason)
         self._ready(ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the connection was closed during the handshake"))
-        if self._established or self._object.server_side:
-            self._protocol.connectionLost(reason)
+        # The protocol refers to this transport: nothing of a closed connection waits for the garbage collector.
+        protocol, self._protocol = self._protocol, _NOBODY
+        if self._established or self.tls.server_side:
+            protocol.connectionLost(reason)
 
     def readConnectionLost(self, reason: Failure) -> None:
         self.connectionLost(reason)
@@ -271,7 +273,7 @@ class TlsTransport(TlsFacts):
 
     def _handshake(self) -> Exception | None:
         try:
-            self._object.do_handshake()
+            self.tls.do_handshake()
         except ssl.SSLWantReadError:
             self._send(self._outgoing.read())
             return None
@@ -360,7 +362,7 @@ class TlsTransport(TlsFacts):
             return
         self._write_closed = True
         try:
-            self._object.unwrap()
+            self.tls.unwrap()
         except (ssl.SSLError, ValueError):
             # Nearly always "want read": the other side has not closed yet.
             pass

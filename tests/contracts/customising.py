@@ -103,6 +103,13 @@ class Customising(ContractTestCase):
             wanted = f'Widget.{self.group} "w" is invalid: {message}'
             self.assertEqual((reply.code, reply.json()["message"]), (422, wanted))
 
+    async def test_strict(self) -> None:
+        """Unknown fields are complained of before anything else is."""
+        reply = await self.api.call("POST", f"{self.widgets}?fieldValidation=Strict", self.widget(size="x", y=1))
+        why = 'strict decoding error: unknown field "spec.y"'
+        message = f'Widget in version "v1" cannot be handled as a Widget: {why}'
+        self.assertStatus(reply, 400, "BadRequest", message)
+
     async def test_status(self) -> None:
         made = (await self.api.call("POST", self.widgets, self.widget(size=3))).json()
         made["status"] = {"phase": "Done"}

@@ -490,6 +490,26 @@ class HubWorld:
 
 
 _RBAC = "rbac.authorization.k8s.io"
+_worlds: dict[Any, HubWorld | BaseException] = {}
+
+
+def shared(start: Callable[[str, Path], ApiServerProcess]) -> HubWorld:
+    """
+    The world of a run: made when it is first asked for, and if it cannot be made, not tried again.
+
+    @raise SkipTest: this machine cannot.
+    """
+    if start not in _worlds:
+        try:
+            _worlds[start] = HubWorld(start)
+        except (SkipTest, AssertionError) as error:
+            _worlds[start] = error
+    found = _worlds[start]
+    if isinstance(found, BaseException):
+        raise found
+    return found
+
+
 _SERVICE: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Service",

@@ -177,7 +177,7 @@ class Used(HubTestCase):
 
 class Allowed(HubTestCase):
     def test_nobody_without_rights(self) -> None:
-        at = f"API group \"{GROUP}\" at the cluster scope"
+        at = f'API group "{GROUP}" at the cluster scope'
         for arguments, resource in (
             (("get", "clustergateways"), "clustergateways"),
             (("get", "virtualclusters"), "virtualclusters"),
@@ -257,7 +257,9 @@ class Known(HubTestCase):
         self.assertEqual(self.ask(Authorization=f"Bearer {token[:-4]}AAAA")[0], 401)
 
     def test_front_proxy(self) -> None:
-        self.assertEqual(self.ask(self.world.hub.front_proxy, X_Remote_User="a", X_Remote_Group="system:masters")[0], 200)
+        self.assertEqual(
+            self.ask(self.world.hub.front_proxy, X_Remote_User="a", X_Remote_Group="system:masters")[0], 200
+        )
         code, said = self.ask(self.world.hub.front_proxy, X_Remote_User="mallory")
         self.assertEqual(code, 403)
         self.assertIn('User "mallory" cannot list', said["message"])
@@ -392,10 +394,14 @@ class Restarted(HubTestCase):
 
     def test_the_hub_under_a_proxied_watch(self) -> None:
         """A watch through the hub ends with it, and can be begun anew; one past the hub goes on."""
-        watch = self.world.follow("get", "configmaps", "-w", "--output-watch-events", cluster="east", gateway=self.world.gateway)
+        watch = self.world.follow(
+            "get", "configmaps", "-w", "--output-watch-events", cluster="east", gateway=self.world.gateway
+        )
         self.addCleanup(watch.stop)
         self.world.must("create", "configmap", "before", cluster="east")
-        self.addCleanup(self.world.kubectl, "delete", "configmap", "before", "again", "--ignore-not-found", cluster="east")
+        self.addCleanup(
+            self.world.kubectl, "delete", "configmap", "before", "again", "--ignore-not-found", cluster="east"
+        )
         watch.until("before")
         self.world.hub.go_away()
         self.world.hub.come_back()
@@ -428,7 +434,9 @@ class Restarted(HubTestCase):
         if events[0]["type"] == "ERROR":  # it began later than that, and says so
             self.assertEqual(events[0]["object"]["code"], 410)
         else:
-            self.assertIn(("ADDED", "fresh"), [(event["type"], event["object"]["metadata"]["name"]) for event in events])
+            self.assertIn(
+                ("ADDED", "fresh"), [(event["type"], event["object"]["metadata"]["name"]) for event in events]
+            )
 
 
 class Replicated(HubTestCase):

@@ -80,6 +80,14 @@ class Permitting(ContractTestCase):
         self.assertEqual((await self.as_jane("GET", f"{self.here}/configmaps/b")).code, 403)
         self.assertEqual((await self.as_jane("GET", f"{self.here}/configmaps")).code, 403)
 
+    async def test_list_of_one_name(self) -> None:
+        """A field selector of one name makes a list, or a watch, one of that name."""
+        await self.allow(["list", "watch"], ["configmaps"], resourceNames=["a"])
+        path = f"{self.here}/configmaps?fieldSelector=metadata.name="
+        self.assertEqual((await self.as_jane("GET", f"{path}a")).code, 200)
+        self.assertEqual((await self.as_jane("GET", f"{path}a&watch=1&timeoutSeconds=1")).code, 200)
+        self.assertEqual((await self.as_jane("GET", f"{path}b")).code, 403)
+
     async def test_access_review(self) -> None:
         await self.allow(["get"], ["pods", "pods/log"])
         for verb, subresource, allowed in (("get", "", True), ("get", "log", True), ("list", "", False)):

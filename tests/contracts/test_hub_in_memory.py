@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from . import hub_suite as suite
-from .hub import HubWorld
+from .hub import HubWorld, shared
 from .hub_in_memory import InMemoryCluster
-
-
-@cache
-def _world() -> HubWorld:
-    return HubWorld(InMemoryCluster)
 
 
 class _Here:
     def make_world(self) -> HubWorld:
-        return _world()
+        return shared(InMemoryCluster)
 
 
 class DiscoveredTests(_Here, suite.Discovered):

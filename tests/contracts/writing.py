@@ -25,6 +25,13 @@ class Creating(ContractTestCase):
         self.assertTrue(meta["resourceVersion"].isdigit())
         self.assertNotIn("generation", meta)
 
+    async def test_empty_is_left_out(self) -> None:
+        meta = {"name": "a", "labels": {}, "annotations": {}, "finalizers": [], "ownerReferences": []}
+        made = await self.api.call("POST", f"{self.here}/configmaps", {"metadata": meta, "data": {}})
+        self.assertEqual(sorted(made.json()), ["apiVersion", "kind", "metadata"])
+        wanted = ["creationTimestamp", "name", "namespace", "resourceVersion", "uid"]
+        self.assertEqual(sorted(set(made.json()["metadata"]) - {"managedFields"}), wanted)
+
     async def test_generated_name(self) -> None:
         made = await self.api.call("POST", f"{self.here}/configmaps", {"metadata": {"generateName": "some-"}})
         self.assertRegex(made.json()["metadata"]["name"], r"^some-[a-z0-9]{5}$")

@@ -31,6 +31,7 @@ CLIENT_TOKEN = "client-token-5eCr3t"
 CLUSTER_TOKEN = "cluster-token-5eCr3t"
 PREFIX = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OK_ONCE = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
 class Conversation:
@@ -122,10 +123,10 @@ class Upstream:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def answer(self, conversation: Conversation) -> None:
-        """The default script."""
-        while request := conversation.request():
+        """The default script: one request, so that the next connection runs the script of the next test."""
+        if request := conversation.request():
             self.requests.put(request)
-            conversation.send(OK)
+            conversation.send(OK_ONCE)
 
     def _accept(self) -> None:
         while True:
@@ -148,7 +149,7 @@ class Upstream:
                 self._open.add(connection)
             script(Conversation(connection))
             if isinstance(connection, ssl.SSLSocket) and connection.fileno() >= 0:
-                connection.unwrap()
+                connection.unwrap().close()
         except OSError:
             pass
         finally:

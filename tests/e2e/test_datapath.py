@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+import gc
+import weakref
+from typing import Any, cast
 
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory
+from twisted.trial.unittest import SkipTest
 from twisted.web.resource import Resource
 
 from clustergateway.errors import GatewayError
@@ -182,6 +185,28 @@ class Merged(Loopback):
         client.transport.write(GET)
         await client.lost()
         self.assertNotIn(b"HTTP/1.1 200", client.received)
+
+    async def test_a_closed_connection_leaves_nothing(self) -> None:
+        """Without the help of the garbage collector, which looks seldom in a gateway."""
+        if self.mode == "twisted":
+            raise SkipTest("stock Twisted TLS refers to itself")
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        client = await self.client()
+        client.transport.write(GET)
+        cluster = await self.cluster()
+        cluster.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        await client.until(lambda: client.received.endswith(b"ok"))
+        channel: Any = next(iter(self.site._connections))
+        left: list[weakref.ref[object]] = [weakref.ref(channel), weakref.ref(channel.transport.tls)]
+        del channel
+        client.transport.loseConnection()
+        await client.lost()
+        while self.site.connections:
+            await self.turn()
+        await self.turn()
+        self.assertEqual([None, None], [reference() for reference in left])
 
     async def test_the_end(self) -> None:
         idle, busy = await self.client(), await self.client()

@@ -89,6 +89,14 @@ class BodyTests(SynchronousTestCase):
         ):
             self.assertIn("secret", self.omitted(collected(json.dumps(body).encode())))
 
+    def test_no_secret_however_deep(self) -> None:
+        for secret in ({"kind": "Secret", "stringData": {"a": "b"}}, {"kind": "TokenRequest", "status": {"token": "a"}}):
+            work = {"kind": "ManifestWork", "spec": {"workload": {"manifests": [{"kind": "ConfigMap"}, secret]}}}
+            self.assertIn("secret", self.omitted(collected(json.dumps(work).encode())))
+        # What only names one is shown.
+        event = {"kind": "Event", "involvedObject": {"kind": "Secret", "name": "a", "namespace": "b"}}
+        self.assertEqual(self.shown(event), event)
+
     def test_managed_fields(self) -> None:
         pod = {"kind": "Pod", "metadata": {"name": "a", "managedFields": [1]}}
         self.assertEqual(self.shown(pod), pod)

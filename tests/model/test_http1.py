@@ -41,9 +41,7 @@ class Heads(SynchronousTestCase):
         )
         head = parse(data + b"body")
         self.assertEqual((b"POST", b"/api/v1/pods?dryRun=All&dryRun=%2F"), (head.method, head.target))
-        self.assertEqual(
-            (b"User-Agent: kubectl/v1", b"accept:  a/b ", b"Audit-ID: 7", b"Content-Length: 12"), head.lines
-        )
+        self.assertEqual((b"User-Agent: kubectl/v1", b"accept:  a/b ", b"Content-Length: 12"), head.lines)
         self.assertEqual(b"\r\n".join([*head.lines, b""]), head.block)
         self.assertEqual((b"gw:6443", b"kubectl/v1", b"7"), (head.host, head.user_agent, head.audit_id))
         self.assertEqual((12, False, True, True), (head.content_length, head.chunked, head.has_body, head.keep_alive))
@@ -100,6 +98,22 @@ class Heads(SynchronousTestCase):
     def test_upgrade(self) -> None:
         head = parse(get("Connection: keep-alive, Upgrade", "Upgrade: SPDY/3.1", "X-A: b"))
         self.assertEqual((b"SPDY/3.1", (b"X-A: b",)), (head.upgrade, head.lines))
+        head = parse(get("Connection: Upgrade", "Upgrade: a , H2C", "Upgrade: b"))
+        self.assertEqual(b"a, b", head.upgrade)
+
+    def test_a_head_in_pieces(self) -> None:
+        """However it is cut, it is read as if it had come at once."""
+        for data in (get("A: b"), b"\r\n" + get("A: b"), b"GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n"):
+            for step in range(1, 9):
+                parser, end = RequestParser(LIMITS), step
+                try:
+                    while (head := parser.parse(data[:end])) is None:
+                        end += step
+                except BadRequest:
+                    self.assertRaises(BadRequest, RequestParser(LIMITS).parse, data)
+                else:
+                    self.assertEqual(RequestParser(LIMITS).parse(data), head)
+                    self.assertEqual(head, parser.parse(data), "the next one begins from its beginning")
 
     def test_no_upgrade(self) -> None:
         for lines, version in (

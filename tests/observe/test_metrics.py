@@ -25,6 +25,15 @@ class RequestMetricsTests(SynchronousTestCase):
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
 
+    def test_strangers_and_names_that_are_none_get_no_series_of_their_own(self) -> None:
+        for number in range(5):
+            self.metrics.finished(record(f"r{number}", code=401, outcome="refused"))
+            self.metrics.finished(record(f"{number}" * 64))
+        total = "ocm_proxy_proxied_resource_requests_by_resource_total"
+        self.assertEqual(self.value(total, resource="other", verb="other", code="401"), 5)
+        self.assertEqual(self.value(total, resource="other", verb="other", code="200"), 5)
+        self.assertIsNone(self.value(total, resource="r1", verb="list", code="401"))
+
     def test_the_originals_names_labels_and_buckets(self) -> None:
         self.metrics.finished(record(seconds=0.01))
         self.metrics.finished(record(seconds=3, code=500))

@@ -178,6 +178,23 @@ class Local(SynchronousTestCase):
         world.network.pump()
         self.assertEqual("pr", producer.told)
 
+    def test_one_that_was_slow_before(self) -> None:
+        """What Twisted Web was told of a slow client it is told of a ready one, though the request is over by then."""
+        world = World(None, self.root, high_water=100)
+        client = world.client()
+        world.send(client, request("GET /wait"))
+        client.transport.pauseProducing()
+        self.root.seen[-1].write(b"x" * 1000)
+        self.root.seen[-1].finish()
+        world.network.pump()
+        client.transport.resumeProducing()
+        world.network.pump()
+        client.take()
+        world.send(client, request("GET /a"))
+        self.assertEqual(200, answer(client.take())[0])
+        [channel] = world.site._connections
+        self.assertFalse(channel._waitingForTransport)
+
 
 class Shutdown(SynchronousTestCase):
     def setUp(self) -> None:

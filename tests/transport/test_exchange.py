@@ -512,6 +512,15 @@ class Trouble(SynchronousTestCase):
         self.assertIsNotNone(self.world.cluster.lost)
         self.assertEqual([(504, "timeout")], self.world.outcomes)
 
+    def test_a_request_that_is_not_taken(self) -> None:
+        world = World(high_water=100)
+        client = world.client()
+        world.send(client, request("POST /east/x", "Content-Length: 1000"))
+        world.cluster.transport.pauseProducing()
+        world.send(client, b"x" * 500)
+        world.advance(world.limits.answer_timeout + 2)
+        self.assertEqual(504, status(client.take())["code"])
+
     def test_a_log_may_be_silent(self) -> None:
         def log(record: Any) -> None:
             record.subresource = "log"
@@ -589,6 +598,20 @@ class Rejection(SynchronousTestCase):
             self.assertIn("credential", answered["message"])
             self.assertEqual("UpstreamRejectedCredential", answered["details"]["causes"][0]["reason"])
             self.assertIsNotNone(self.world.cluster.lost)
+
+    def test_an_applications_own(self) -> None:
+        """What a proxied application answers is not about our credential."""
+
+        def proxied(record: Any) -> None:
+            record.subresource = "proxy"
+
+        self.world.fill = proxied
+        self.deny()
+        self.assertEqual(self.DENIED, self.client.take())
+        self.world.send(self.client, GET)
+        body = b'{"kind":"Status","reason":"Unauthorized"}'
+        self.world.send(self.world.cluster, b"HTTP/1.1 401 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.assertEqual(502, status(self.client.take())["code"])
 
     def test_another_credential(self) -> None:
         for rejected in (self.ask, lambda: succeed(self.ask())):

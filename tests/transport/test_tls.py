@@ -281,7 +281,7 @@ class Sessions(Loopback):
                 await self.turn()
             self.accepted[number].transport.write(b"hello")
             await client.got(5)
-            resumed.append(client.transport._object.session_reused)
+            resumed.append(client.transport.tls.session_reused)
         self.assertEqual([False, True, True], resumed)
 
 

@@ -8,3 +8,10 @@ clusterGateway = ServiceMaker(
     "One address through which any Kubernetes client reaches many clusters.",
     "cluster-gateway",
 )
+
+clusterGatewayAddonManager = ServiceMaker(
+    "Cluster Gateway's add-on manager",
+    "clustergateway.service.addonmanager",
+    "Installs Cluster Gateway in a hub of Open Cluster Management, and looks after it.",
+    "cluster-gateway-addon-manager",
+)

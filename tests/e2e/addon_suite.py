@@ -1,0 +1,106 @@
+"""From an empty hub to a gateway that follows the clusters of Open Cluster Management by itself."""
+
+from __future__ import annotations
+
+import base64
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ..contracts.hub import NAMESPACE, PATH, eventually
+from .addon import AddonWorld
+
+CONFIGURATION = ("clustergatewayconfiguration", "cluster-gateway")
+ADDON = ("managedclusteraddon", "cluster-gateway", "-n", "east")
+
+
+class Lifecycle(SynchronousTestCase):
+    """One story, told once: each step needs the one before."""
+
+    def make_world(self) -> AddonWorld:
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        self.world = self.make_world()
+        self.addCleanup(self.world.close)
+
+    def gone(self, *what: str) -> None:
+        eventually(lambda: self.world.kubectl("get", *what).code != 0, f"{what} is gone")
+
+    def token(self, name: str) -> str:
+        secret = self.world.get("secret", name, "-n", NAMESPACE)
+        return base64.b64decode(secret["data"]["token"]).decode()
+
+    def test_it(self) -> None:
+        self.install()
+        self.join()
+        self.rotate()
+        self.take_over()
+        self.upgrade()
+        self.leave()
+        self.uninstall()
+
+    def install(self) -> None:
+        world = self.world
+        world.start_manager()
+        world.wait_for("True Deployed", "ClusterGatewayDeployed", *CONFIGURATION)
+        self.gateway = world.run_deployment()
+        world.wait_until_available()
+        world.must("api-resources", "--api-group=cluster.core.oam.dev")
+
+    def join(self) -> None:
+        world = self.world
+        world.join("east")
+        world.wait_for(
+            "False TokenMissing", "ClusterGatewayRegistered", "managedclusteraddon", "cluster-gateway", "-n", "east"
+        )
+        world.do_work("east")
+        self.first = world.send_token("east")
+        world.wait_for(
+            "True SuccessfullyProbedHealthz", "Available", "managedclusteraddon", "cluster-gateway", "-n", "east"
+        )
+        eventually(lambda: self.healthy("east") is True, "east is healthy")
+        found = world.must(
+            "get", "--raw", f"{PATH}/clustergateways/east/proxy/api/v1/namespaces/default/configmaps"
+        ).out
+        self.assertIn("ConfigMapList", found)
+
+    def healthy(self, name: str) -> object:
+        return self.world.get("clustergateway", name).get("status", {}).get("healthy")
+
+    def rotate(self) -> None:
+        fresh = self.world.send_token("east")
+        self.assertNotEqual(fresh, self.first)
+        eventually(lambda: self.token("east") == fresh, "the fresh token is copied")
+
+    def take_over(self) -> None:
+        """The one that leads is killed; another, which waited, goes on."""
+        self.world.start_manager()
+        self.world.managers[0].kill()
+
+    def upgrade(self) -> None:
+        self.world.must("patch", *CONFIGURATION, "--type=merge", "-p", '{"spec":{"image":"cluster-gateway:9"}}')
+
+        def rolled_out() -> bool:
+            found = self.world.get("deployment", "gateway-deployment", "-n", NAMESPACE)
+            return bool(found["spec"]["template"]["spec"]["containers"][0]["image"] == "cluster-gateway:9")
+
+        eventually(rolled_out, "the second manager follows and upgrades")
+        self.world.wait_for("True Deployed", "ClusterGatewayDeployed", *CONFIGURATION)
+
+    def leave(self) -> None:
+        self.world.leave("east")
+        self.gone("secret", "east", "-n", NAMESPACE)
+        self.gone("clustergateway", "east")
+        self.gone("manifestwork", "cluster-gateway-permissions", "-n", "east")
+
+    def uninstall(self) -> None:
+        self.world.must("delete", *CONFIGURATION, "--timeout=60s")
+        for what in (
+            ("apiservice", "v1alpha1.cluster.core.oam.dev"),
+            ("deployment", "gateway-deployment", "-n", NAMESPACE),
+            ("secret", "cluster-gateway-tls-cert", "-n", NAMESPACE),
+            ("clusterrole", "open-cluster-management:cluster-gateway"),
+        ):
+            self.gone(*what)
+        self.assertEqual(self.gateway.stop(), 0)
+        self.assertEqual(self.world.managers[-1].stop(), 0)
