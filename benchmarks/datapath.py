@@ -73,9 +73,9 @@ data:
 
 
 class Peer:
-    """A process that serves, pinned to a core."""
+    """A process that serves, pinned to a core, or to some (C{"0,1"})."""
 
-    def __init__(self, name: str, command: list[str], port: int, core: int) -> None:
+    def __init__(self, name: str, command: list[str], port: int, core: int | str) -> None:
         self.name = name
         self.port = port
         self.process = subprocess.Popen(["taskset", "-c", str(core), *command], stdout=subprocess.DEVNULL)

@@ -1,7 +1,7 @@
 """
 The routes against each other: the same requests directly, through the gateway, and through the gateway over each kind
-of route to the same upstream, in interleaved rounds. The gateway has one core, everything else (load generator, upstream,
-proxies, konnectivity's server and agent) shares the other. Single figures drift; compare ratios.
+of route to the same upstream, in interleaved rounds. Gateway, load generator, upstream and proxies share two cores as
+they like. Single figures drift; compare ratios.
 
     python -m benchmarks.routes [--rounds 5] [--seconds 2] [--work-us 0]
 
@@ -29,12 +29,13 @@ from typing import Any
 
 from clustergateway.testing.certificates import Authority
 
-from .datapath import BODY, OTHER_CORE, PROXY_CORE, Peer, free_port, run
+from .datapath import BODY, Peer, free_port, run
 
 HERE = Path(__file__).parent
 CLUSTERS = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways"
 KONNECTIVITY = Path(os.environ.get("KONNECTIVITY_ASSETS", "/usr/local/konnectivity/bin"))
 REUSE = 10_000
+CORES = "0,1"
 
 SECRET = """
 apiVersion: v1
@@ -71,13 +72,13 @@ class World:
         self._certificates()
         own = f"{folder}/serving.pem"
         command = [self.program, "upstream", "-listen", f"127.0.0.1:{self.upstream}", "-pair", own]
-        self.start("upstream", [*command, "-delay", f"{self._delay}us"], self.upstream, OTHER_CORE)
+        self.start("upstream", [*command, "-delay", f"{self._delay}us"], self.upstream, CORES)
         self._connect()
         self._socks5()
         self._gateway(self._konnectivity())
 
-    def start(self, name: str, command: list[str], port: int, core: int) -> None:
-        self.peers.append(Peer(name, command, port, core))
+    def start(self, name: str, command: list[str], port: int, cores: str) -> None:
+        self.peers.append(Peer(name, command, port, cores))
 
     def stop(self) -> None:
         for peer in self.peers:
@@ -104,14 +105,14 @@ class World:
         port = free_port()
         configuration = self.folder / "tinyproxy.conf"
         configuration.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 600\nMaxClients 100\nLogLevel Error\n")
-        self.start("tinyproxy", ["tinyproxy", "-d", "-c", str(configuration)], port, OTHER_CORE)
+        self.start("tinyproxy", ["tinyproxy", "-d", "-c", str(configuration)], port, CORES)
         self.routes["http"] = f"http://127.0.0.1:{port}"
 
     def _socks5(self) -> None:
         if not shutil.which("microsocks"):
             return
         port = free_port()
-        self.start("microsocks", ["microsocks", "-i", "127.0.0.1", "-p", str(port)], port, OTHER_CORE)
+        self.start("microsocks", ["microsocks", "-i", "127.0.0.1", "-p", str(port)], port, CORES)
         self.routes["socks5"] = f"socks5://127.0.0.1:{port}"
 
     def _konnectivity(self) -> int:
@@ -129,12 +130,12 @@ class World:
         ports = [f"--server-port={server}", f"--agent-port={agents}", f"--admin-port={others[0]}"]
         hosts = [f"--{name}-bind-address=127.0.0.1" for name in ("server", "agent", "health")]
         command = [str(KONNECTIVITY / "proxy-server"), *flags, *ports, *hosts, f"--health-port={others[1]}", "--v=0"]
-        self.start("proxy-server", command, server, OTHER_CORE)
+        self.start("proxy-server", command, server, CORES)
         command = [str(KONNECTIVITY / "proxy-agent"), "--proxy-server-host=127.0.0.1", f"--ca-cert={ca}", "--v=0"]
         command += [f"--proxy-server-port={agents}", f"--admin-server-port={others[2]}"]
         command += [f"--agent-cert={self.folder}/client.crt", f"--agent-key={self.folder}/client.key"]
         command += [f"--health-server-port={others[3]}", "--health-server-host=127.0.0.1"]
-        self.start("proxy-agent", command, others[3], OTHER_CORE)
+        self.start("proxy-agent", command, others[3], CORES)
         self.routes["konnectivity"] = ""
         return server
 
@@ -162,11 +163,11 @@ class World:
                 f"--proxy-ca-cert={self.folder}/ca.pem",
             ]
             command += [f"--proxy-cert={self.folder}/client.crt", f"--proxy-key={self.folder}/client.key"]
-        self.start("gateway", command, self.port, PROXY_CORE)
+        self.start("gateway", command, self.port, CORES)
 
     def load(self, way: str, mode: str, path: str, *more: str) -> dict[str, float]:
         port, prefix = (self.upstream, "") if way == "direct" else (self.port, f"{CLUSTERS}/{way}/proxy")
-        command = ["taskset", "-c", str(OTHER_CORE), self.program, "load", "-mode", mode]
+        command = ["taskset", "-c", CORES, self.program, "load", "-mode", mode]
         command += [
             "-target",
             f"127.0.0.1:{port}",

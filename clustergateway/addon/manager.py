@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -31,6 +31,7 @@ from ..model.resourcetype import ResourceType
 from .clusters import Clusters, scope_of
 from .hub import RESYNC, Hub
 from .installer import Installer
+from .leading import LeadingClient
 from .removal import Removal
 
 WAIT = 5.0
@@ -57,7 +58,8 @@ class Manager:
         @param probe_interval: seconds between two probes of a cluster.
         """
         self.problem = "not started"
-        self._hub = hub
+        self._client = LeadingClient(hub.client)
+        self._hub = replace(hub, client=self._client)
         self._probe_interval = probe_interval
         self._under_way: Deferred[None] | None = None
         self._again: IDelayedCall | None = None
@@ -70,6 +72,7 @@ class Manager:
 
     def stop(self) -> None:
         """End at once, wherever it is: whoever comes next finds its way from there."""
+        self._client.stop()
         if self._again is not None:
             self._again.cancel()
             self._again = None

@@ -33,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     callers.add_argument(
         "--caller-group", action="append", default=[], metavar="NAME", help="they may be in; repeatable"
     )
+    callers.add_argument("--caller-uid", action="append", default=[], metavar="UID", help="they may have; repeatable")
     callers.add_argument("--rules-only", action="store_true", help="there are none")
     parser.add_argument(
         "--constrained", action="store_true", help="for clusters with constrained impersonation (Kubernetes 1.36)"
@@ -50,8 +51,8 @@ def main(options: argparse.Namespace) -> int:
     own, cluster = _own(options.secret) if options.secret else (Configuration(), "")
     if own.problems():
         raise ConfigurationError("; ".join(own.problems()))
-    named = options.caller_user or options.caller_group
-    callers = Callers(not (named or options.rules_only), tuple(options.caller_user), tuple(options.caller_group))
+    names = tuple(map(tuple, (options.caller_user, options.caller_group, options.caller_uid)))
+    callers = Callers(not (any(names) or options.rules_only), *names)
     found = needs((own, shared), options.cluster or cluster, callers, options.constrained)
     policy = own.policy or shared.policy or DEFAULT_POLICY
     made = manifests(found, _subject(options), options.name, policy, options.verb or VERBS)

@@ -54,6 +54,11 @@ class NoCredential:
     """The cluster is entered without a credential (an anonymous endpoint, or one that a proxy authenticates)."""
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownCredential(NoCredential):
+    """Nobody has said yet with what the cluster is entered: it is registered (Open Cluster Management), and no more."""
+
+
 Credential = TokenCredential | TokenFileCredential | CertificateCredential | ExecCredential | NoCredential
 
 
@@ -102,6 +107,7 @@ class ClusterGateway:
     @ivar creation_timestamp: RFC 3339, seconds, UTC.
     @ivar deletion_timestamp: likewise, C{""} when not being deleted.
     @ivar proxy_configuration: the YAML of the annotation, C{""} for none.
+    @ivar accepted: the hub has accepted it, where somebody has to (Open Cluster Management).
     """
 
     name: str
@@ -119,3 +125,4 @@ class ClusterGateway:
     deletion_timestamp: str = ""
     alias: str = ""
     proxy_configuration: str = ""
+    accepted: bool = True

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from ..errors import UpstreamMalformed
 
-DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY, WINDOW_UPDATE = 0, 1, 3, 4, 7, 8
+DATA, PING, GOAWAY, WINDOW_UPDATE = 0, 6, 7, 8
 END_STREAM = 0x1
+ACK = 0x1
 PADDED = 0x8
 HEADER = 9
 
@@ -20,7 +21,7 @@ class Frame(NamedTuple):
     """
     One frame.
 
-    @ivar kind: its type, for instance L{DATA}.
+    @ivar kind: its type, for instance L{DATA}; types that are not named here are for others to know.
     @ivar stream: the stream's number, 0 for the connection.
     """
 

@@ -24,6 +24,7 @@ from .gateway import (
     ExecCredential,
     NoCredential,
     TokenCredential,
+    UnknownCredential,
 )
 from .secrets import GROUP, PROXY_CONFIGURATION_ANNOTATION
 from .x509 import certificates
@@ -64,7 +65,7 @@ def virtual_cluster(gateway: ClusterGateway, version: int) -> Object:
     labels = {key: value for key, value in gateway.labels.items() if not key.startswith(GROUP)}
     labels[CONTROL_PLANE_LABEL] = "false"
     spec: Object = {"alias": gateway.alias} if gateway.alias else {}
-    spec |= {"accepted": True, "endpoint": _where(gateway)}
+    spec |= {"accepted": gateway.accepted, "endpoint": _where(gateway)}
     kind = credential_type(gateway.credential)
     if kind:
         spec["credential-type"] = kind
@@ -120,6 +121,8 @@ def virtual_cluster_cells(shown: Object) -> list[Any]:
 
 def credential_type(credential: Credential) -> str:
     """What the Secret's label calls this kind of credential, C{""} for none."""
+    if isinstance(credential, UnknownCredential):
+        return "ManagedCluster"
     if isinstance(credential, NoCredential):
         return ""
     if isinstance(credential, CertificateCredential):

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import ConfigurationError
 from .endpoint import check_ca, parse_endpoint
-from .gateway import ClusterGateway, Endpoint, Health
+from .gateway import ClusterGateway, Endpoint, Health, UnknownCredential
 from .generation import with_generation
 from .resourcetype import ResourceType
-from .secrets import gateway_from_secret, secret_trust
+from .secrets import gateway_from_secret, is_cluster_name, secret_trust
 
 MANAGED_CLUSTERS = ResourceType(
     "cluster.open-cluster-management.io", "v1", "managedclusters", "ManagedCluster", namespaced=False
 )
 AVAILABLE_CONDITION = "ManagedClusterConditionAvailable"
+SHOWN_CLAIMS = (
+    "kubeversion.open-cluster-management.io",
+    "region.open-cluster-management.io",
+    "product.open-cluster-management.io",
+)
+_NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGateway | None:
@@ -45,8 +53,64 @@ def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGatew
         endpoints = (*known, *own)
     if not endpoints:
         unroutable = unroutable or "neither the ManagedCluster nor the Secret has an endpoint"
-    merged = replace(gateway, endpoints=endpoints, unroutable=unroutable, health=health(gateway.health, cluster))
+    merged = replace(
+        gateway,
+        endpoints=endpoints,
+        unroutable=unroutable,
+        health=health(gateway.health, cluster),
+        labels=MappingProxyType({**labels(cluster), **gateway.labels}),
+        accepted=is_accepted(cluster),
+    )
     return with_generation(merged)
+
+
+def managed_only(cluster: Mapping[str, Any]) -> ClusterGateway | None:
+    """
+    A ManagedCluster without a Secret: shown, and entered by nobody.
+
+    @return: C{None} if it has no name that a cluster can have.
+    """
+    metadata = _object(cluster.get("metadata"))
+    name = metadata.get("name")
+    if not is_cluster_name(name):
+        return None
+    try:
+        endpoints = managed_endpoints(cluster)
+    except ConfigurationError:
+        endpoints = ()
+    return with_generation(
+        ClusterGateway(
+            name=name,
+            endpoints=endpoints,
+            credential=UnknownCredential(),
+            unroutable=refusal(cluster) or "no Secret says with what the ManagedCluster is entered",
+            labels=MappingProxyType(labels(cluster)),
+            health=health(Health(), cluster),
+            uid=str(metadata.get("uid") or ""),
+            resource_version=str(metadata.get("resourceVersion") or ""),
+            creation_timestamp=str(metadata.get("creationTimestamp") or ""),
+            deletion_timestamp=str(metadata.get("deletionTimestamp") or ""),
+            accepted=is_accepted(cluster),
+        )
+    )
+
+
+def labels(cluster: Mapping[str, Any]) -> dict[str, str]:
+    """Its labels, and of its ClusterClaims those that people choose clusters by, as labels too."""
+    own = _object(_object(cluster.get("metadata")).get("labels"))
+    found = {key: value for key, value in own.items() if isinstance(key, str) and isinstance(value, str)}
+    claims = _object(cluster.get("status")).get("clusterClaims")
+    for each in claims if isinstance(claims, list) else ():
+        name, value = _object(each).get("name"), _object(each).get("value")
+        if name in SHOWN_CLAIMS and isinstance(value, str):
+            # What a label cannot hold, as the + of v1.30.1+k3s1, becomes an underscore.
+            found.setdefault(name, _NOT_IN_LABELS.sub("_", value)[:63].strip("._-"))
+    return found
+
+
+def is_accepted(cluster: Mapping[str, Any]) -> bool:
+    """Has the hub accepted it?"""
+    return _object(cluster.get("spec")).get("hubAcceptsClient") is True
 
 
 def managed_endpoints(cluster: Mapping[str, Any], ca: bytes | None = None, proxy_url: str = "") -> tuple[Endpoint, ...]:
@@ -64,7 +128,7 @@ def refusal(cluster: Mapping[str, Any]) -> str:
     """Why requests to this cluster are not routed, C{""} if they are."""
     if _object(cluster.get("metadata")).get("deletionTimestamp"):
         return "the ManagedCluster is being deleted"
-    if _object(cluster.get("spec")).get("hubAcceptsClient") is not True:
+    if not is_accepted(cluster):
         return "the hub has not accepted the ManagedCluster"
     return ""
 

@@ -42,12 +42,13 @@ class Callers:
     """
     Who enters the cluster as themselves, where no rule is for them.
 
-    @ivar anyone: whoever may use the gateway; then the other two mean nothing.
+    @ivar anyone: whoever may use the gateway; then the others mean nothing.
     """
 
     anyone: bool = True
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    uids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Needs:
 
     @ivar anyone: any user, in any group, with any uid and extra; then the names mean nothing.
     @ivar accounts: service accounts, as (namespace, name); C{nodes} are names of nodes.
+    @ivar extras: with those extras that are passed on by name. Only callers have any.
     @ivar legacy: who cannot be impersonated under constraints, and therefore needs the plain verb.
     @ivar notes: what a person should know about the result.
     """
@@ -67,6 +69,7 @@ class Needs:
     uids: set[str] = field(default_factory=set)
     accounts: set[tuple[str, str]] = field(default_factory=set)
     nodes: set[str] = field(default_factory=set)
+    extras: bool = False
     legacy: Needs | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -107,9 +110,20 @@ def needs(configurations: Iterable[Configuration], cluster: str, callers: Caller
         if found.legacy is not None:
             found.notes.append("Under constraints no service account or node can be a caller: they come with groups.")
     else:
-        found.users |= set(callers.users)
-        found.groups |= set(callers.groups) - {AUTHENTICATED_GROUP}
+        _add_callers(found, callers)
     return found
+
+
+def _add_callers(found: Needs, callers: Callers) -> None:
+    for user in callers.users or ("",):
+        # Under constraints a service account or node can only be impersonated bare, and a caller is in groups.
+        special = service_account(user) is not None or user.startswith(_NODE_PREFIX)
+        needed = found.legacy if special and found.legacy is not None else found
+        if user:
+            needed.add(Identity(user))
+        needed.groups |= set(callers.groups) - {AUTHENTICATED_GROUP}
+        needed.uids |= set(callers.uids)
+        needed.extras = bool(callers.users or callers.groups)
 
 
 def _concerns(source: Source, cluster: str) -> bool:
@@ -172,7 +186,7 @@ def _plain(found: Needs, policy: ImpersonationPolicy) -> list[Manifest]:
         _rule("", "groups", "impersonate", found.groups, found.anyone),
         _rule("", "serviceaccounts", "impersonate", set(), found.anyone),
         _rule(AUTHENTICATION, "uids", "impersonate", found.uids, found.anyone),
-        _extras("impersonate", policy) if found.anyone else None,
+        _extras("impersonate", found, policy),
     ]
     return [rule for rule in rules if rule is not None]
 
@@ -183,7 +197,7 @@ def _constrained(found: Needs, policy: ImpersonationPolicy) -> list[Manifest]:
         _rule(AUTHENTICATION, "users", verb, found.users, found.anyone),
         _rule(AUTHENTICATION, "groups", verb, found.groups, found.anyone),
         _rule(AUTHENTICATION, "uids", verb, found.uids, found.anyone),
-        _extras(verb, policy) if found.anyone else None,
+        _extras(verb, found, policy),
         _rule(AUTHENTICATION, "nodes", f"impersonate:{NODE}", found.nodes, False),
     ]
     return [rule for rule in rules if rule is not None]
@@ -198,13 +212,24 @@ def _rule(group: str, resource: str, verb: str, names: set[str], anyone: bool) -
     return rule
 
 
-def _extras(verb: str, policy: ImpersonationPolicy) -> Manifest | None:
-    """RBAC knows no C{userextras/*}: unless their keys are listed, all resources of the group it takes."""
+def _extras(verb: str, found: Needs, policy: ImpersonationPolicy) -> Manifest | None:
+    """
+    RBAC knows no C{userextras/*}: unless their keys are listed, all resources of the group it takes. For callers who are
+    known by name that would be too much.
+    """
+    if not found.anyone:
+        keys = [key for key in policy.keep or () if not key.endswith("*") and policy.shows(key)]
+        return _extra_keys(verb, keys) if found.extras and keys else None
     keys = ["*"] if policy.keep is None else [key for key in policy.keep if key.endswith("*") or policy.shows(key)]
     if not keys:
         return None
-    open_ended = any(key.endswith("*") for key in keys)
-    resources = ["*"] if open_ended else sorted(f"userextras/{key}" for key in keys)
+    if any(key.endswith("*") for key in keys):
+        return {"apiGroups": [AUTHENTICATION], "resources": ["*"], "verbs": [verb]}
+    return _extra_keys(verb, keys)
+
+
+def _extra_keys(verb: str, keys: Iterable[str]) -> Manifest:
+    resources = sorted(f"userextras/{key}" for key in keys)
     return {"apiGroups": [AUTHENTICATION], "resources": resources, "verbs": [verb]}
 
 

@@ -67,16 +67,21 @@ class Parts:
 
 
 def collections(
-    directory: Directory, version: Callable[[], int], *, with_control_plane: bool = True
+    directory: Directory,
+    version: Callable[[], int],
+    *,
+    with_control_plane: bool = True,
+    registered: Directory | None = None,
 ) -> tuple[Collection, Collection]:
     """
     ClusterGateways and VirtualClusters of one directory.
 
     @param version: as for L{Collection}.
     @param with_control_plane: whether C{local} is among the VirtualClusters.
+    @param registered: of the VirtualClusters, if these are more.
     """
     virtual = VIRTUAL_CLUSTERS if with_control_plane else replace(VIRTUAL_CLUSTERS, fixed=())
-    return Collection(CLUSTER_GATEWAYS, directory, version), Collection(virtual, directory, version)
+    return Collection(CLUSTER_GATEWAYS, directory, version), Collection(virtual, registered or directory, version)
 
 
 def root(parts: Parts) -> IResource:

@@ -18,8 +18,10 @@ from ..authz.accessreview import AccessReviews
 from ..authz.cache import CachedAuthorizer
 from ..authz.subpath import SubpathAuthorizer
 from ..clusters.health import SecretHealth
+from ..clusters.ocm import AwaitedApi, RegisteredClusters
 from ..clusters.secrets import SecretDirectory, SecretReader
 from ..errors import ConfigurationError, GatewayError, HubUnavailable
+from ..interfaces import Directory
 from ..kube.cache import Informer
 from ..kube.follow import FollowedFile
 from ..model.gateway import ClusterGateway, Health
@@ -32,7 +34,6 @@ from ..model.trust import Trust
 from ..observe.metrics import Reading
 from ..settings import Settings
 from .hub import Hub
-
 
 UNHEARD = "the hub has not said yet whom to believe"
 
@@ -64,14 +65,20 @@ class Aggregated:
         labelled = [("labelSelector", CREDENTIAL_TYPE_LABEL)]
         self._secrets = self._informer(SECRETS, settings.secret_namespace, labelled)
         self._informers = [self._secrets]
+        self._awaited: AwaitedApi | None = None
+        self.registered: Directory | None = None
         managed = None
         if settings.ocm_integration:
             managed = self._informer(MANAGED_CLUSTERS, "", [])
             self._informers.append(managed)
+            self._awaited = AwaitedApi(self._client, managed, self._reactor)
         self.directory = SecretDirectory(self._secrets, self._reactor, managed)
+        if managed is not None:
+            self.registered = RegisteredClusters(self.directory, managed)
         self._health = SecretHealth(lambda name, change: _later(self._patch_secret(name, change)))
         self.find: Callable[[str], ClusterGateway | Deferred[ClusterGateway]] = self.directory.get
-        if not settings.feature_gates.SecretCache:
+        gates = settings.feature_gates
+        if not gates.SecretCache or (managed and not gates.OCMClusterCache):
             client, namespace = self._client, settings.secret_namespace
             managed_cluster = (lambda name: _later(client.get(MANAGED_CLUSTERS, name))) if managed else None
             self.find = SecretReader(lambda name: _later(client.get(SECRETS, name, namespace)), managed_cluster).find
@@ -106,14 +113,15 @@ class Aggregated:
                 file.start()
         except GatewayError:
             return fail()
-        for informer in self._informers:
-            informer.start()
+        self._secrets.start()
+        if self._awaited is not None:
+            self._awaited.start()
         if self._hub_trust is not None:
             self._hub_trust.start()
         return succeed(None)
 
     def stop(self) -> None:
-        for part in (*self._files, *self._informers, self._hub_trust):
+        for part in (*self._files, self._secrets, self._awaited, self._hub_trust):
             if part is not None:
                 part.stop()
         self._hub.close()
@@ -193,12 +201,17 @@ class Aggregated:
 
     @property
     def _synced(self) -> bool:
+        """Where Open Cluster Management is not there yet, there is nothing of it to hear."""
+        if self._awaited is not None and self._awaited.absent:
+            return self._secrets.synced
         return all(informer.synced for informer in self._informers)
 
     def problems(self) -> Mapping[str, str]:
         found = {f"Secret {name}": sentence for name, sentence in self.directory.problems().items()}
         for informer in self._informers:
             found |= {f"hub, {informer.kind.resource}": sentence for sentence in informer.problems()}
+        if self._awaited is not None:
+            found |= {f"hub, {kind}": sentence for kind, sentence in self._awaited.problems().items()}
         found |= {file.path: sentence for file in self._files for sentence in file.problems()}
         if self._hub_trust is not None:
             found |= {"hub, front proxy": "; ".join(self._hub_trust.problems())} if self._hub_trust.problems() else {}

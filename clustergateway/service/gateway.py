@@ -163,6 +163,7 @@ class GatewayService(Service):
             self._sources.directory,
             self._sources.version,
             with_control_plane=self._settings.virtual_cluster_with_control_plane,
+            registered=self._sources.registered,
         )
         checks: list[Check] = [Ready(self._sources.unready), self._shutdown, Problems(self._problems)]
         return Parts(

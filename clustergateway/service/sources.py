@@ -27,6 +27,11 @@ class Sources(Protocol):
     def directory(self) -> Directory: ...
 
     @property
+    def registered(self) -> Directory | None:
+        """The clusters that VirtualClusters show, C{None} if they are those of the directory."""
+        ...
+
+    @property
     def authenticator(self) -> Authenticator: ...
 
     @property

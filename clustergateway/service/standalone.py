@@ -18,7 +18,7 @@ from ..clusters.folder import FolderDirectory
 from ..clusters.kubeconfig import KubeconfigDirectory
 from ..clusters.merge import Union
 from ..errors import ConfigurationError, GatewayError
-from ..interfaces import Authenticator
+from ..interfaces import Authenticator, Directory
 from ..kube.follow import FollowedFile
 from ..model.gateway import ClusterGateway, Health
 from ..model.x509 import KeyPair
@@ -36,6 +36,8 @@ class Standalone:
 
     exec_allowed_by_default = True
     """Whoever may write the gateway's own files may run commands as it anyway."""
+
+    registered: Directory | None = None
 
     def __init__(self, settings: Settings, clock: IReactorTime) -> None:
         self._settings = settings

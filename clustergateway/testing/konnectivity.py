@@ -13,7 +13,7 @@ from itertools import count
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.events import DataReceived, Event, PingAckReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
 from h2.settings import SettingCodes, Settings
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IProtocol, IStreamClientEndpoint
@@ -67,12 +67,14 @@ class Connection(Protocol):
 
     @ivar heard: the packets that came, each with the number of its stream.
     @ivar ended: streams that the client ended or reset.
+    @ivar pongs: what came back of L{ping}s.
     """
 
     def __init__(self, server: ProxyServer) -> None:
         self.heard: list[tuple[int, Packet]] = []
         self.headers: dict[int, dict[str, str]] = {}
         self.ended: list[int] = []
+        self.pongs: list[bytes] = []
         self.streams: dict[int, _Stream] = {}
         self.server = server
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
@@ -106,6 +108,8 @@ class Connection(Protocol):
         elif isinstance(event, WindowUpdated):
             for stream in tuple(self.streams.values()):
                 stream.flush()
+        elif isinstance(event, PingAckReceived):
+            self.pongs.append(event.ping_data or b"")
         elif isinstance(event, StreamEnded | StreamReset):
             assert event.stream_id
             self._gone(event.stream_id)
@@ -160,6 +164,11 @@ class Connection(Protocol):
         assert self.transport is not None
         payload = last.to_bytes(4, "big") + b"\0\0\0\0"
         self.transport.write(len(payload).to_bytes(3, "big") + b"\x07\x00\x00\x00\x00\x00" + payload)
+
+    def ping(self, data: bytes) -> None:
+        """Ask for 8 bytes back."""
+        self.h2.ping(data)
+        self.flush()
 
     def limit(self, streams: int) -> None:
         """Change how many streams the client may have."""

@@ -138,7 +138,8 @@ class Inbound:
                 data = self._buffer + data
             self._buffer = data
             self._pump()
-            if self._buffer and len(self._buffer) > self.gateway.limits.high_water and self._phase == _READY:
+            # Complete requests that have to wait: for a client that reads no answers, or for others' turn.
+            if (self.slow or self._pumping) and len(self._buffer) > self.gateway.limits.high_water:
                 self.hold()
         elif phase == _RAW:
             assert self._splice is not None

@@ -15,6 +15,7 @@ from ..model import http1answer
 from ..model.chunks import ChunkTracker
 from ..model.http1answer import CHUNKED, UNTIL_CLOSE, ResponseHead, body_length, parse_response
 from .failures import lost_error, orderly
+from .tls import hang_up
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -274,7 +275,7 @@ class Outbound(Protocol):
             self._pool.gone(self)
             transport: Any = self.transport
             transport.unregisterProducer()
-            transport.loseConnection()
+            hang_up(transport)
 
     def readConnectionLost(self) -> None:
         """The endpoint will send no more, but may still read."""

@@ -14,6 +14,7 @@ from ..errors import ClusterUnavailable, GatewayError, TooManyRequests
 from ..settings import Limits
 from .failures import connect_error
 from .outbound import Outbound
+from .tls import hang_up
 
 
 class Taker(Seam):
@@ -86,7 +87,7 @@ class Pool:
         outbound = cast("Outbound", protocol)
         if self._opening.pop(taker, None) is None:
             outbound.alive = False
-            outbound.transport.loseConnection()  # type: ignore[union-attr]
+            hang_up(outbound.transport)
             return
         taker.take(outbound)
 

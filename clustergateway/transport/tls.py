@@ -69,6 +69,17 @@ def can_half_close(transport: object) -> bool:
     return not isinstance(transport, TLSMemoryBIOProtocol) and hasattr(transport, "loseWriteConnection")
 
 
+def hang_up(transport: Any) -> None:
+    """
+    Close a connection of which nothing more is wanted. Twisted's TLS would wait for the other side's close_notify,
+    which may never come.
+    """
+    if isinstance(transport, TLSMemoryBIOProtocol):
+        transport.abortConnection()
+    else:
+        transport.loseConnection()
+
+
 def _der(certificate: crypto.X509) -> bytes:
     return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 
@@ -139,7 +150,8 @@ def listen(
 
 def keep_alive(sock: socket.socket) -> None:
     """
-    No delay, and dead peers are noticed after a minute even when nobody sends. Accepted sockets inherit both (Linux).
+    No delay; and a dead peer is noticed after a minute of silence, so that no watch hangs on a connection whose other
+    end is gone. Accepted sockets inherit both (Linux).
     """
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -276,6 +288,8 @@ class _Starting(Protocol):
 
     def makeConnection(self, transport: ITransport) -> None:
         self.transport = transport
+        if isinstance(transport, Connection):
+            keep_alive(transport.socket)
         protocol = self._factory.buildProtocol(transport.getPeer())
         assert protocol is not None
         try:

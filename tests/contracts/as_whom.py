@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 import subprocess
 import sys
@@ -14,14 +15,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from twisted.trial.unittest import SkipTest
+
 from clustergateway.sandbox.pki import Authority, Pair
 
-from .hub import NAMESPACE, PATH, SECONDS, HubWorld, cluster_secret, eventually, rule
+from .hub import NAMESPACE, PATH, SECONDS, SERVICE, ApiServerProcess, Caller, HubWorld, cluster_secret, eventually, rule
 
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW_BODY = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -40,7 +42,7 @@ spec:
       target: {user: reader, groups: [viewers], uid: "7"}
     - name: partners
       type: ExternalIdentityExchanger
-      source: {userPattern: "@"}
+      source: {userPattern: "@", clusterPattern: ^(plain|constrained)$}
       url: https://localhost:%d/review
       webhook: {caFile: webhook-ca.crt, certFile: webhook-client.crt, keyFile: webhook-client.key, timeoutSeconds: 1}
   impersonation:
@@ -67,6 +69,7 @@ GRANTS = {
     "jane": ("User", ["get"]),
     "dev": ("Group", ["list"]),
 }
+CLUSTERS = ("plain", "constrained", "narrow")
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -156,8 +159,9 @@ class Answer:
 
 class AsWhom:
     """
-    The gateway and everything around it. The cluster C{plain} grants it plain impersonation, C{constrained} the
-    constrained one; both are the one managed cluster, which knows the gateway by two names.
+    The gateway and everything around it. The clusters are all the one managed cluster, which knows the gateway by a
+    name for each: C{plain} grants it plain impersonation, C{constrained} the constrained one, and C{narrow}, for which
+    no webhook is asked, only that of whom the rules name, C{jane} and C{guest}.
     """
 
     def __init__(self, world: HubWorld) -> None:
@@ -168,7 +172,7 @@ class AsWhom:
         self.log = world.folder / "audit.log"
         world.managed.come_back()
         self._let_in()
-        for name in ("plain", "constrained"):
+        for name in CLUSTERS:
             self._add(name)
         self._grant()
         self.gateway = world.new_gateway(
@@ -176,7 +180,7 @@ class AsWhom:
             "--feature-gates=ClientIdentityPenetration=true",
         )
         self.gateway.start()
-        for name in ("plain", "constrained"):
+        for name in CLUSTERS:
             eventually(lambda name=name: self.review("jane", "dev", cluster=name).code == 201, f"{name} can be used")  # type: ignore[misc]
 
     def _let_in(self) -> None:
@@ -232,7 +236,7 @@ class AsWhom:
         rules = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
         role = {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "as-whom-own"}, "rules": rules}
         self.world.apply(role, cluster="east")
-        for name in ("plain", "constrained"):
+        for name in CLUSTERS:
             subject = {"apiGroup": _RBAC, "kind": "User", "name": f"gateway-{name}"}
             binding = _binding("ClusterRoleBinding", f"as-whom-own-{name}", subject)
             binding["roleRef"]["name"] = "as-whom-own"
@@ -244,26 +248,33 @@ class AsWhom:
         """
         @param data: sent to the gateway as it is, on a connection of its own.
         """
-        return self._answered(self.world.direct(self.gateway, pair), data)
-
-    def ask_managed(self, pair: Pair, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Past every gateway."""
-        caller = self.world.caller_of(self.world.managed, pair)
+        connection = self.connect(pair)
         try:
-            return caller.call(method, path, None, body)
-        finally:
-            caller.close()
-
-    def _answered(self, caller: Any, data: bytes) -> Answer:
-        connection = caller._connect()
-        connection.sock.settimeout(SECONDS)
-        try:
-            connection.sock.sendall(data)
-            response = http.client.HTTPResponse(connection.sock, method=data.partition(b" ")[0].decode("latin-1"))
+            connection.sendall(data)
+            response = http.client.HTTPResponse(connection, method=data.partition(b" ")[0].decode("latin-1"))
             response.begin()
             return Answer(response.status, response.headers, response.read())
         finally:
             connection.close()
+
+    def connect(self, pair: Pair | None) -> ssl.SSLSocket:
+        """A connection to the gateway."""
+        context = ssl.create_default_context(cadata=self.world.gateway_ca.decode("ascii"))
+        if pair is not None:
+            file = self.world.folder / "shown.pem"
+            file.write_bytes(pair.certificate + pair.key)
+            context.load_cert_chain(file)
+        plain = socket.create_connection(("127.0.0.1", self.gateway.port), SECONDS)
+        return context.wrap_socket(plain, server_hostname=f"{SERVICE}.{NAMESPACE}.svc")
+
+    def ask_managed(self, pair: Pair, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Past every gateway."""
+        managed = self.world.managed
+        caller = Caller(managed.url, managed.ca, pair, self.world.folder)
+        try:
+            return caller.call(method, path, None, body)
+        finally:
+            caller.close()
 
     def user(self, name: str, *groups: str) -> Pair:
         """A user of the hub."""
@@ -299,7 +310,21 @@ def _binding(kind: str, name: str, subject: Any) -> dict[str, Any]:
     }
 
 
-@cache
-def installed(make: Callable[[], HubWorld]) -> AsWhom:
-    """One for each world."""
-    return AsWhom(make())
+_installed: dict[Any, AsWhom | BaseException] = {}
+
+
+def installed(start: Callable[[str, Path], ApiServerProcess]) -> AsWhom:
+    """
+    The one of a run, in a world of its own; made when it is first asked for, and if it cannot be made, not tried again.
+
+    @raise SkipTest: this machine cannot.
+    """
+    if start not in _installed:
+        try:
+            _installed[start] = AsWhom(HubWorld(start))
+        except (SkipTest, AssertionError) as error:
+            _installed[start] = error
+    found = _installed[start]
+    if isinstance(found, BaseException):
+        raise found
+    return found

@@ -37,7 +37,7 @@ from clustergateway.sandbox.pki import Pair
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin")
 KUBECTL = shutil.which("kubectl") or shutil.which("kubectl", path=ASSETS)
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 60
+SECONDS = 20
 NAMESPACE = "vela-system"
 SERVICE = "cluster-gateway"
 GROUP = "cluster.core.oam.dev"

@@ -160,6 +160,8 @@ class RealWorld:
     tls_without_client: IPolicyForHTTPS
     headers: Mapping[str, str] = {}
     impersonates = True
+    ca: bytes
+    admin: Pair
 
     async def start(self) -> None:
         if not _running:
@@ -167,7 +169,7 @@ class RealWorld:
             _running.append(server)
             atexit.register(server.kill)
         server = _running[0]
-        self.url = server.url
+        self.url, self.ca, self.admin = server.url, server.authority.certificate, server.admin
         self.tls_without_client = ClientTls(server.authority.certificate)
         self.tls = ClientTls(server.authority.certificate, server.admin.certificate, server.admin.key)
         await self._ready()

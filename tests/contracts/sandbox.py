@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from twisted.web.iweb import IPolicyForHTTPS
 
+from clustergateway.sandbox.pki import Pair
 from clustergateway.sandbox.server import SandboxConfig
 from clustergateway.testing.apiserver import LoopbackApiServer, on_loopback
 
@@ -20,6 +21,8 @@ class SandboxWorld:
     tls_without_client: IPolicyForHTTPS
     headers: Mapping[str, str] = {}
     impersonates = True
+    ca: bytes
+    admin: Pair
     _server: LoopbackApiServer
 
     async def start(self) -> None:
@@ -27,7 +30,7 @@ class SandboxWorld:
 
         config = SandboxConfig(name="contract", rbac=True, controllers=False)
         self._server = on_loopback(reactor, config)
-        self.url = self._server.url
+        self.url, self.ca, self.admin = self._server.url, self._server.ca, self._server.admin
         self.tls_without_client = ClientTls(self._server.ca)
         self.tls = ClientTls(self._server.ca, self._server.admin.certificate, self._server.admin.key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import select
 import socket
@@ -9,7 +10,6 @@ import ssl
 import threading
 from base64 import urlsafe_b64encode
 from contextlib import closing
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -506,4 +506,420 @@ class Identities(Hostile):
 
 
 class IdentitiesOnStockTls(Identities):
+    mode = "twisted"
+
+
+class Slow(Hostile):
+    """Who does not get on with it is sent away."""
+
+    flags = IMPATIENT
+
+    def drip(self, client: Client, piece: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send this now and then until there is an answer."""
+        while not select.select([client.socket], [], [], 0.2)[0]:
+            client.send(piece)
+        return client.answer()
+
+    def test_a_head_that_does_not_come_to_its_end(self) -> None:
+        for beginning, piece in ((b"G", b""), (b"GET /x HTTP/1.1\r\nHost: a\r\nX: ", b"x"), (b"\r\n", b"")):
+            client = self.client()
+            client.send(beginning)
+            code, fields, body = self.drip(client, piece)
+            self.assertEqual((408, "close", 408), (code, fields["connection"], said(body)["code"]))
+
+    def test_a_body_that_does_not_come_to_its_end(self) -> None:
+        for target in ("x", f"{PREFIX}/east"):
+            for line, beginning in (("Content-Length: 10", b"hello"), (CHUNKED, b"5\r\nhel")):
+                client = self.client()
+                client.send(ask(target, line, method="PUT", body=beginning))
+                code, fields, body = client.answer()
+                self.assertEqual((408, "close", 408), (code, fields["connection"], said(body)["code"]))
+        self.assertEqual(0, self.gateway.gauge(BUSY))
+
+    def test_an_upload_that_the_cluster_does_not_take(self) -> None:
+        """As long as bytes can be sent there is no end of it; a cluster that reads none is given up."""
+        gateway = shared_gateway(f"--tls-transport={self.mode}", "--answer-timeout=1")
+        over = threading.Event()
+        self.addCleanup(over.set)
+        gateway["west"].script = lambda conversation: void(over.wait(SECONDS))
+        with closing(gateway.client()) as client:
+            client.send(ask(f"{PREFIX}/west/proxy/x", f"Content-Length: {1 << 40}", method="POST"))
+            pump = threading.Thread(target=self.pour, args=(client,), daemon=True)
+            pump.start()
+            code, fields, body = client.answer()
+            self.assertEqual((504, "close"), (code, fields["connection"]))
+            self.assertEqual("west", said(body)["details"]["name"])
+        pump.join(SECONDS)
+        self.assertFalse(pump.is_alive())
+
+    @staticmethod
+    def pour(client: Client) -> None:
+        try:
+            while True:
+                client.send(b"x" * 65536)
+        except OSError:
+            pass
+
+    def test_a_handshake_that_does_not_come_to_its_end(self) -> None:
+        hello = client_hello()
+        for beginning in (b"", hello[:1], hello[:-1], hello):
+            with closing(self.gateway.plain()) as plain:
+                plain.sendall(beginning)
+                try:
+                    while plain.recv(65536):
+                        pass
+                except ConnectionResetError:
+                    pass
+
+    def test_a_connection_without_a_request(self) -> None:
+        self.assertEqual(b"", self.client().rest())
+
+    def test_what_is_no_tls(self) -> None:
+        for data in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x00" * 100, b"\x16\x03\x01\xff\xff" + b"x" * 70_000):
+            with closing(self.gateway.plain()) as plain:
+                try:
+                    plain.sendall(data)
+                    while plain.recv(65536):
+                        pass
+                except OSError:
+                    pass
+        self.assertEqual(200, self.gateway.ask("/healthz")[0])
+        self.assertNotIn("Traceback", self.gateway.process.output)
+
+
+class SlowOnStockTls(Slow):
+    mode = "twisted"
+
+
+def void(value: object) -> None:
+    """For scripts that are one expression."""
+
+
+def client_hello() -> bytes:
+    """What a TLS client says first."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    connection = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        connection.do_handshake()
+    return outgoing.read()
+
+
+class Answers(Hostile):
+    """What a cluster in bad hands answers harms its own clients at most."""
+
+    def scripted(self, answer: bytes) -> None:
+        """Have the cluster say this to one request, and then wait for the gateway to close."""
+
+        def script(conversation: Conversation) -> None:
+            conversation.request()
+            conversation.send(answer)
+            conversation.ended()
+
+        self.east.script = script
+
+    def malformed(self, answer: bytes) -> None:
+        """An answer that the client does not get to see, in whose place it gets a Status."""
+        self.scripted(answer)
+        client = self.client()
+        client.send(ask("x"))
+        code, _, body = client.answer()
+        self.assertEqual((502, "BadGateway"), (code, said(body)["reason"]), answer[:60])
+        self.assertEqual("east", said(body)["details"]["name"])
+        self.assertNotIn(b"evil", body)
+        client.send(ask("/healthz"))
+        self.assertEqual(200, client.answer()[0], "the client's connection can go on")
+        self.assertEqual(0, self.gateway.gauge(BUSY))
+
+    def test_malformed_heads(self) -> None:
+        for answer in (
+            b"evil\r\n\r\n",
+            b"\r\n\r\n",
+            b"HTTP/2.0 200 OK\r\n\r\n",
+            b"HTTP/0.9 200 OK\r\n\r\n",
+            b"HTTP/1.1 20 OK\r\n\r\n",
+            b"HTTP/1.1 2000 OK\r\n\r\n",
+            b"HTTP/1.1 -200 OK\r\n\r\n",
+            b"HTTP/1.1 600 OK\r\n\r\n",
+            b"HTTP/1.1  200 OK\r\n\r\n",
+            b"HTTP/1.1 200 O\x00K\r\n\r\n",
+            b"HTTP/1.1 200 OK\nA: evil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA: b\n\nHTTP/1.1 200 evil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA: b\rSet-Cookie: evil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA: b\r\n evil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA : evil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nevil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA: \x00evil\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nContent-Length: +4\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4, 4\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 2\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\nevil",
+            b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nevil\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nConnection: Content-Length\r\nContent-Length: 4\r\n\r\nevil",
+            b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000,
+            b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
+            b"HTTP/1.1 200 " + b"x" * 100_000,
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: evil\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        ):
+            self.malformed(answer)
+
+    def test_a_flood_of_interim_answers(self) -> None:
+        for flood in (b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, b"HTTP/1.1 103 Hints\r\nA: b\r\n\r\n" * 100):
+            self.scripted(flood)
+            client = self.client()
+            client.send(ask("x"))
+            count = 0
+            while (found := client.answer())[0] < 200:
+                count += 1
+            self.assertEqual(502, found[0])
+            self.assertLess(count, 100)
+
+    def test_a_body_where_there_is_none(self) -> None:
+        hidden = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+        for code, method in ((204, "GET"), (304, "GET"), (200, "HEAD"), (200, "GET")):
+            size = b"0" if (code, method) == (200, "GET") else b"%d" % len(hidden)
+            self.scripted(b"HTTP/1.1 %d Fine\r\nContent-Length: %s\r\n\r\n%s" % (code, size, hidden))
+            client = self.client()
+            client.send(ask("x", method=method))
+            self.assertEqual(code, client.answer(head_only=True)[0])
+            self.assertEqual(0, self.gateway.gauge(IDLE), "what said too much is not asked again")
+            self.east.script = self.east.answer
+            client.send(ask("x"))
+            self.assertEqual(b"ok", client.answer()[2])
+
+    def test_more_than_was_promised(self) -> None:
+        for answer in (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + b"evil" * 10,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n" + b"evil" * 10,
+        ):
+            self.scripted(answer)
+            client = self.client()
+            client.send(ask("x"))
+            self.assertEqual((200, b"ok"), client.answer()[::2])
+            self.assertEqual(0, self.gateway.gauge(IDLE))
+            self.east.script = self.east.answer
+            client.send(ask("x"))
+            self.assertEqual((200, b"ok"), client.answer()[::2])
+
+    def test_what_nobody_asked_for_is_not_the_next_ones_answer(self) -> None:
+        asked, answered = threading.Event(), threading.Event()
+
+        def script(conversation: Conversation) -> None:
+            conversation.request()
+            conversation.send(OK)
+            asked.wait(SECONDS)
+            conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            conversation.ended()
+            answered.set()
+
+        self.east.script = script
+        self.assertEqual(b"ok", self.gateway.ask("x")[2])
+        self.assertEqual(1, self.gateway.gauge(IDLE), "the connection is kept")
+        self.east.script = self.east.answer
+        asked.set()
+        self.assertTrue(answered.wait(SECONDS), "the gateway closes it")
+        self.assertEqual(0, self.gateway.gauge(IDLE))
+        self.assertEqual(b"ok", self.gateway.ask("x")[2])
+
+    def test_malformed_bodies_end_the_clients_connection_without_an_end_of_the_body(self) -> None:
+        for body in (b"2\r\nok\r\nzz\r\nevil", b"2\r\nokevil", b"2;" + b"x" * 5000, b"0\r\nContent-Length: 4\r\n\r\n"):
+            self.scripted(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+            client = self.client()
+            client.send(ask("x"))
+            self.assertEqual(200, client.head()[0])
+            received = b""
+            with self.assertRaises(OSError):
+                while data := client.socket.recv(65536):
+                    received += data
+            self.assertNotIn(b"0\r\n\r\n", received)
+
+    def test_headers_of_one_hop_do_not_travel(self) -> None:
+        lines = (b"Connection: X-Secret", b"X-Secret: evil", b"Keep-Alive: timeout=1", b"Proxy-Authenticate: Basic")
+        self.scripted(b"\r\n".join([b"HTTP/1.1 200 OK", *lines, b"Content-Length: 2", b"", b"ok"]))
+        _, fields, _ = self.gateway.ask("x")
+        self.assertEqual({"content-length": "2"}, fields)
+
+
+class AnswersOnStockTls(Answers):
+    mode = "twisted"
+
+
+IDLE = BUSY.replace("busy", "idle")
+CHUNK = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+
+
+class Costs(Hostile):
+    """What stays of those who were here, and what those cost who do nothing."""
+
+    def watch(self, flood: bool) -> tuple[Client, threading.Event]:
+        """
+        A watch whose client is here, with something to read.
+
+        @return: the client, and what is set once the cluster's connection is closed.
+        """
+        gone = threading.Event()
+
+        def script(conversation: Conversation) -> None:
+            conversation.request()
+            try:
+                conversation.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+                while flood:
+                    conversation.send(CHUNK)
+                conversation.ended()
+            except OSError:
+                pass
+            gone.set()
+
+        self.east.script = script
+        client = self.gateway.client()
+        client.send(ask("api/v1/pods?watch=true"))
+        self.assertEqual(200, client.head()[0])
+        client.take(10)
+        return client, gone
+
+    def leave(self, client: Client, how: str) -> None:
+        if how == "reset":
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        elif how == "close_notify":
+            with contextlib.suppress(OSError):
+                client.socket.unwrap()
+        client.close()
+
+    def test_a_client_that_disappears_takes_its_cluster_connection_with_it(self) -> None:
+        self.assertEqual(200, self.gateway.ask("x")[0])
+        before = self.gateway.descriptors(), self.gateway.gauge(BUSY)
+        for how in ("reset", "fin", "close_notify"):
+            for flood in (False, True):
+                client, gone = self.watch(flood)
+                self.assertEqual(1, self.gateway.gauge(BUSY))
+                self.leave(client, how)
+                self.assertTrue(gone.wait(SECONDS), (how, flood))
+        self.assertEqual(before, (self.settled(before[0]), self.gateway.gauge(BUSY)))
+
+    def settled(self, most: int) -> int:
+        """How many descriptors there are when what is being closed is closed: each question takes some turns."""
+        for _ in range(100):
+            if (found := self.gateway.descriptors()) <= most:
+                break
+            self.gateway.ask("/healthz")
+        return found
+
+    def test_a_client_that_disappears_before_it_is_answered(self) -> None:
+        before = self.gateway.descriptors()
+        asked, gone = queue.Queue[bytes](), queue.Queue[bool]()
+
+        def script(conversation: Conversation) -> None:
+            asked.put(conversation.request())
+            gone.put(conversation.ended())
+
+        self.east.script = script
+        for line, body in (("A: b", b""), ("Content-Length: 5", b"hello"), ("Upgrade: websocket\r\nConnection: Upgrade", b"")):
+            client = self.gateway.client()
+            client.send(ask("x", line, method="POST", body=body))
+            asked.get(timeout=SECONDS)
+            self.leave(client, "reset")
+            self.assertTrue(gone.get(timeout=SECONDS))
+        self.assertEqual(0, self.gateway.gauge(BUSY))
+        self.assertEqual(before, self.settled(before))
+
+    def test_a_flood_for_a_client_that_does_not_read(self) -> None:
+        before = self.gateway.resident()
+        watches = []
+        sent = 0
+        lock = threading.Lock()
+
+        def script(conversation: Conversation) -> None:
+            nonlocal sent
+            conversation.request()
+            conversation.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            conversation.socket.settimeout(2)  # as long as nothing more fits into any buffer on the way
+            try:
+                while True:
+                    conversation.send(CHUNK)
+                    with lock:
+                        sent += len(CHUNK)
+            except OSError:
+                stuck.release()
+
+        stuck = threading.Semaphore(0)
+        self.east.script = script
+        for _ in range(8):
+            client = self.client()
+            client.send(ask("api/v1/pods?watch=true"))
+            self.assertEqual(200, client.head()[0])
+            watches.append(client)
+        for _ in watches:
+            self.assertTrue(stuck.acquire(timeout=SECONDS), "the cluster is held back")
+        self.assertGreater(sent, 8 * MIB)
+        self.assertLess(self.gateway.resident() - before, 16 * MIB)
+        self.assertEqual(200, self.gateway.ask("/healthz")[0])
+
+    def test_a_client_that_pipelines_and_does_not_read(self) -> None:
+        before = self.gateway.resident()
+        for one in (ask("/version"), ask("x", token="wrong")):
+            client = self.client()
+            client.socket.settimeout(2)
+            sent = 0
+            with self.assertRaises(TimeoutError):
+                while sent < 100 * MIB:
+                    client.send(one * 1000)
+                    sent += len(one) * 1000
+        self.assertLess(self.gateway.resident() - before, 8 * MIB)
+
+    def test_others_are_served_while_one_pipelines(self) -> None:
+        """Between two answers to somebody else there is time for some of a flood, not for all of what was read."""
+        flood = self.client()
+        flood.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 6000)
+        other = self.client()
+        other.send(ask("/healthz"))
+        self.assertEqual(200, other.answer()[0])
+        for _ in range(6000):
+            self.assertEqual(200, flood.answer()[0])
+
+    def test_idle_connections(self) -> None:
+        self.gateway.ask("/healthz")
+        before, descriptors = self.gateway.resident(), self.gateway.descriptors()
+        clients = [self.client() for _ in range(2000)]
+        self.assertEqual(2001, self.gateway.gauge("clustergateway_client_connections"))
+        self.assertLess(self.gateway.resident() - before, 2000 * 60_000)
+        self.assertEqual(200, self.gateway.ask("x")[0])
+        for client in clients:
+            client.close()
+        self.assertEqual(descriptors, self.settled(descriptors))
+
+    def test_strangers_do_not_grow_the_metrics(self) -> None:
+        before = self.gateway.metrics().count("\n")
+        client = self.client()
+        for number in range(50):
+            client.send(ask(f"{PREFIX}/cluster{number}/proxy/api/v1/things{number}", token="wrong"))
+            self.assertEqual(401, client.answer()[0])
+        self.assertLess(self.gateway.metrics().count("\n") - before, 30)
+
+
+class CostsOnStockTls(Costs):
+    mode = "twisted"
+
+
+class Silence(Hostile):
+    def test_no_secret_and_no_traceback_is_written(self) -> None:
+        """Whatever the tests before this one have sent."""
+        query = "que5ry-5eCr3t"
+        self.gateway.ask(f"x?{query}", f"Cookie: {query}")
+        self.gateway.ask("x", f"Authorization: Bearer {query}")
+        self.refused(ask("x", f"X {query}"))
+        self.refused(ask(f"x {query}"))
+        self.refused(ask("x", f"Content-Length: {query}"))
+        written = self.gateway.log.read_text() + self.gateway.process.output + self.gateway.metrics()
+        for secret in (CLIENT_TOKEN, CLUSTER_TOKEN, query, "PRIVATE KEY"):
+            self.assertNotIn(secret, written)
+        self.assertNotIn("Traceback", written)
+        self.assertIn('"user":"mallory"', written)
+
+
+class SilenceOnStockTls(Silence):
     mode = "twisted"

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import ConfigurationError
 from clustergateway.model.gateway import ClusterGateway, Endpoint, Health
-from clustergateway.model.ocm import health, merge
+from clustergateway.model.objects import virtual_cluster
+from clustergateway.model.ocm import health, managed_only, merge
 
 from .pki import authority
 
@@ -119,3 +120,62 @@ class HealthTests(SynchronousTestCase):
 
     def test_no_condition(self) -> None:
         self.assertEqual(health(Health(True), {"status": {"conditions": "x"}}), Health(True))
+
+
+class LabelsTests(SynchronousTestCase):
+    def claimed(self) -> dict[str, Any]:
+        found = cluster("https://a.example")
+        found["metadata"]["labels"] = {"env": "prod", "cluster.core.oam.dev/cluster-endpoint-type": "Else"}
+        found["status"]["clusterClaims"] = [
+            {"name": "kubeversion.open-cluster-management.io", "value": "v1.30.1+k3s1"},
+            {"name": "region.open-cluster-management.io", "value": "eu-1"},
+            {"name": "other.example", "value": "not shown"},
+            {"name": "product.open-cluster-management.io"},
+            "nonsense",
+        ]
+        return found
+
+    def test_labels_and_claims(self) -> None:
+        shown = merged(secret(), self.claimed()).labels
+        self.assertEqual(
+            {key: value for key, value in shown.items() if not key.startswith("cluster.core.oam.dev")},
+            {
+                "env": "prod",
+                "kubeversion.open-cluster-management.io": "v1.30.1_k3s1",
+                "region.open-cluster-management.io": "eu-1",
+            },
+        )
+
+    def test_the_secrets_own_count_more(self) -> None:
+        self.assertEqual(merged(secret(), self.claimed()).labels["cluster.core.oam.dev/cluster-endpoint-type"], "Const")
+
+    def test_accepted(self) -> None:
+        self.assertTrue(merged(secret(), cluster("https://a.example")).accepted)
+        self.assertFalse(merged(secret(), cluster("https://a.example", accepted=False)).accepted)
+
+
+class ManagedOnlyTests(SynchronousTestCase):
+    def test_shown_and_not_entered(self) -> None:
+        gateway = managed_only(cluster("https://a.example", accepted=False))
+        assert gateway is not None
+        shown = virtual_cluster(gateway, 7)
+        self.assertEqual(
+            shown["spec"], {"accepted": False, "endpoint": "https://a.example", "credential-type": "ManagedCluster"}
+        )
+        self.assertEqual(gateway.unroutable, "the hub has not accepted the ManagedCluster")
+
+    def test_why_it_is_not_entered(self) -> None:
+        gateway = managed_only(cluster())
+        assert gateway is not None
+        self.assertEqual(
+            (gateway.unroutable, gateway.endpoints),
+            ("no Secret says with what the ManagedCluster is entered", ()),
+        )
+
+    def test_endpoints_that_cannot_be_used(self) -> None:
+        gateway = managed_only(cluster("ftp://a.example"))
+        assert gateway is not None
+        self.assertEqual(gateway.endpoints, ())
+
+    def test_without_a_name(self) -> None:
+        self.assertIsNone(managed_only({}))

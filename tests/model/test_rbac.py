@@ -51,6 +51,21 @@ class NeedsTests(SynchronousTestCase):
         found = self.found(callers=Callers(False, ("jane",), ("dev", AUTHENTICATED_GROUP)))
         self.assertEqual((found.anyone, found.users, found.groups), (False, {"jane"}, {"dev"}))
 
+    def test_callers_are_all_that_they_come_as(self) -> None:
+        callers = Callers(False, ("jane", "system:serviceaccount:ci:bot"), ("dev",), ("42",))
+        found = self.found(callers=callers)
+        self.assertEqual((found.users, found.accounts, found.uids), ({"jane"}, {("ci", "bot")}, {"42"}))
+        for keep, expected in (
+            *((None, []), (("team", "scopes", "all/*"), ["userextras/scopes", "userextras/team"])),
+            ((), []),
+        ):
+            rules = roles(found, policy=ImpersonationPolicy(keep=keep))["n", ""]
+            self.assertEqual([rule["resources"] for rule in rules[:3]], [["users"], ["groups"], ["uids"]])
+            self.assertEqual([each for rule in rules[3:] for each in rule["resources"]], expected)
+        # Whoever is made of them by a rule has no extras.
+        keep_team = ImpersonationPolicy(keep=("team",))
+        self.assertEqual(len(roles(self.found(configuration(Static(READER))), policy=keep_team)["n", ""]), 3)
+
     def test_rules_for_nobody_and_wrong_ones_need_nothing(self) -> None:
         found = self.found(configuration(Static(READER), source=None), configuration(Erroneous("x")))
         self.assertEqual(found, Needs())
@@ -160,6 +175,12 @@ class ConstrainedTests(SynchronousTestCase):
         first, *rest = roles(found, verbs=("list",))["n", ""]
         self.assertEqual((first["resources"], first["resourceNames"]), (["nodes"], ["n1"]))
         self.assertEqual([rule["verbs"] for rule in rest], [["impersonate-on:arbitrary-node:list"]])
+
+    def test_a_caller_who_is_a_service_account_comes_in_groups(self) -> None:
+        callers = Callers(False, ("jane", "system:serviceaccount:ci:bot"), ("dev",))
+        made = roles(needs([], "", callers, True), verbs=("get",))
+        self.assertEqual(set(made), {("n", ""), ("n-plain", ""), ("n-plain", "ci")})
+        self.assertEqual([rule["resources"] for rule in made["n-plain", ""]], [["groups"]])
 
     def test_what_cannot_be_constrained_is_granted_plainly(self) -> None:
         mixed = Identity("system:serviceaccount:ci:deployer", ("view",))

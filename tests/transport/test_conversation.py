@@ -82,7 +82,9 @@ class Cluster(Protocol):
     def reply(self, turn: Turn) -> None:
         if turn.interim:
             self.send(h11.InformationalResponse(status_code=103, headers=[]))
-        framing = (b"Transfer-Encoding", b"chunked") if turn.answer_chunked else (b"Content-Length", b"%d" % len(turn.answer))
+        framing = (
+            (b"Transfer-Encoding", b"chunked") if turn.answer_chunked else (b"Content-Length", b"%d" % len(turn.answer))
+        )
         fields = [] if turn.code == 204 else [framing]
         self.send(h11.Response(status_code=turn.code, headers=[(b"X-Id", b"%d" % len(self.understood)), *fields]))
         if turn.method != b"HEAD" and turn.code not in (204, 304):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from clustergateway.errors import Forbidden, ServiceUnavailable, Unauthenticated
 from clustergateway.settings import Limits
 from clustergateway.transport.forward import Forward
+from clustergateway.transport.inbound import AT_A_TIME
 
 from .world import OK, World, answer, request, status
 
@@ -54,6 +55,10 @@ class Requests(SynchronousTestCase):
     def test_many_pipelined_requests_that_are_refused_at_once(self) -> None:
         self.world.decision = Forbidden("no")
         self.world.send(self.client, GET * 1000)
+        self.assertEqual(AT_A_TIME, self.client.received.count(b"HTTP/1.1 403 Forbidden"), "others have their turn")
+        for _ in range(1000 // AT_A_TIME + 1):
+            self.world.clock.advance(0)
+            self.world.network.pump()
         self.assertEqual(1000, self.client.take().count(b"HTTP/1.1 403 Forbidden"))
         self.assertEqual([(403, "refused")] * 1000, self.world.outcomes)
 
@@ -427,9 +432,16 @@ class Backpressure(SynchronousTestCase):
         self.client.transport.pauseProducing()
         self.world.send(self.client, request("GET /nothing") * 500)
         self.assertLess(len(self.world.records), 20)
+        more = request("GET /nothing") * 2500
+        self.world.send(self.client, more)
+        self.world.send(self.client, more)
+        self.assertEqual(len(more), self.client.transport.waiting, "no more is read than is kept")
         self.client.transport.resumeProducing()
         self.world.network.pump()
-        self.assertEqual(500, len(self.world.records))
+        for _ in range(5500 // AT_A_TIME + 1):
+            self.world.clock.advance(0)
+            self.world.network.pump()
+        self.assertEqual(5500, len(self.world.records))
 
 
 class Trouble(SynchronousTestCase):

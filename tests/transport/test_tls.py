@@ -72,6 +72,11 @@ class Merged(Loopback):
             negotiated = transport.negotiated if self.mode == "merged" else transport.negotiatedProtocol.decode()
             self.assertEqual("http/1.1", negotiated)
 
+    async def test_dead_peers_are_noticed(self) -> None:
+        for peer in await self.pair():
+            self.assertTrue(peer.transport.getTcpKeepAlive())
+            self.assertTrue(peer.transport.getTcpNoDelay())
+
     async def test_client_certificates(self) -> None:
         middle = Authority("middle", AUTHORITY)
         through = middle.client("john")

@@ -118,26 +118,28 @@ class FailoverEndpoint:
         patience: Patience | None = None,
     ) -> None:
         self._clock = clock
-        self._endpoints = dict(endpoints)
+        self._endpoints = tuple(endpoints)
         self._used = used
-        self._choice: EndpointChoice[str] = EndpointChoice(patience)
+        self._choice: EndpointChoice[int] = EndpointChoice(patience)
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """
         @return: fires with the factory's protocol; fails as the first to fail did if none works.
         """
-        order = self._choice.order(list(self._endpoints), self._clock.seconds())
-        race: Race[str, IProtocol] = Race(
-            self._clock, self._choice, order, lambda name: self._endpoints[name].connect(factory)
+        order = self._choice.order(range(len(self._endpoints)), self._clock.seconds())
+        race: Race[int, IProtocol] = Race(
+            self._clock, self._choice, order, lambda number: self._endpoints[number][1].connect(factory)
         )
         return race.run().addCallback(self._won)
 
-    def _won(self, won: tuple[str, IProtocol]) -> IProtocol:
-        name, protocol = won
+    def _won(self, won: tuple[int, IProtocol]) -> IProtocol:
+        number, protocol = won
         if self._used is not None:
-            self._used(protocol, name)
+            self._used(protocol, self._endpoints[number][0])
         return protocol
 
     def failed(self, name: str) -> None:
         """An established connection turned out to be of no use; others are preferred for a while."""
-        self._choice.failed(name, self._clock.seconds())
+        for number, (own, _) in enumerate(self._endpoints):
+            if own == name:
+                self._choice.failed(number, self._clock.seconds())

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,7 +20,7 @@ from .addresses import Addresses
 from .failover import Race
 from .h2session import H2Session
 from .preamble import reworded
-from .shared import Shared
+from .shared import Quiet, Shared
 from .tunnel import Tunnel
 
 _SILENCE = 4.0
@@ -233,7 +232,7 @@ class Konnectivity:
             self._refusal[server] = error
             raise error
 
-        connecting: Deferred[Any] = self._reach(server).connect(Factory.forProtocol(build))
+        connecting: Deferred[Any] = self._reach(server).connect(Quiet.forProtocol(build))
         connecting.addCallback(connected)
         connecting.addTimeout(self._limits.connect_timeout, self._clock)
         return connecting.addCallbacks(ready, failed)

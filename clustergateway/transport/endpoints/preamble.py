@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -16,6 +16,7 @@ from zope.interface import implementer
 from ...errors import GatewayError, UpstreamReset, UpstreamTimeout
 from ...model.preamble import Preamble
 from ..failures import connect_error
+from .shared import Quiet
 from .tunnel import Tunnel
 
 
@@ -66,7 +67,7 @@ class PreambleEndpoint:
             return outcome
 
         result.addBoth(over)
-        conversation.connecting = self._proxy.connect(Factory.forProtocol(lambda: conversation))
+        conversation.connecting = self._proxy.connect(Quiet.forProtocol(lambda: conversation))
         conversation.connecting.addErrback(self._no_proxy, conversation)
         return result
 

@@ -1,4 +1,4 @@
-"""One piece of work, several who wait for it."""
+"""One piece of work, several who wait for it; and factories that do not write to the log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 Key = TypeVar("Key", bound=Hashable)
@@ -46,3 +47,9 @@ class Shared(Generic[Key, Result]):
         for waiting in self._waiting.pop(key):
             if not waiting.called:
                 waiting.errback(failure.value)
+
+
+class Quiet(Factory):
+    """Starts and stops with each connection, which nobody wants to read of."""
+
+    noisy = False

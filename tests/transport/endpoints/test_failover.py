@@ -111,6 +111,10 @@ class FailoverTests(SynchronousTestCase):
         self.assertEqual((1, 1), (self.slow.cancelled, other.cancelled))
         self.assertEqual([], self.clock.getDelayedCalls())
 
+    def test_endpoints_of_the_same_name(self) -> None:
+        failover = FailoverEndpoint(self.clock, [("e", self.bad), ("e", self.good)])
+        self.successResultOf(self.connect(failover))
+
     def test_told_of_a_failure_above(self) -> None:
         failover = self.failover(self.good, MemoryEndpoint(Protocol))
         failover.failed("e0")

@@ -529,6 +529,19 @@ class KonnectivityTests(SynchronousTestCase):
         self.failureResultOf(self.world.dial(), UpstreamMalformed)
         self.assertNothingLeft()
 
+    def test_pings_are_answered(self) -> None:
+        self.talk()
+        self.connection.ping(b"12345678")
+        self.world.flush()
+        self.assertEqual([b"12345678"], self.connection.pongs)
+
+    def test_the_limit_of_streams_changes(self) -> None:
+        self.talk()
+        self.connection.limit(1)
+        self.world.flush()
+        self.talk()
+        self.assertEqual(2, self.world.konnectivity.connections)
+
     def test_streams_are_limited_by_the_server(self) -> None:
         self.server.settings[SettingCodes.MAX_CONCURRENT_STREAMS] = 2
         for _ in range(5):
