@@ -293,7 +293,9 @@ def _routable(request: Passing, cluster: ClusterGateway) -> Passing:
     request.record.cluster = cluster.name
     if cluster.unroutable:
         raise ClusterUnavailable(
-            f"cluster {cluster.name} is not routed to: {cluster.unroutable}", cluster=cluster.name, retry_after=30
+            # No Retry-After: kubectl would wait and ask ten times over before it shows this sentence.
+            f"cluster {cluster.name} is not routed to: {cluster.unroutable}",
+            cluster=cluster.name,
         )
     request.cluster = cluster
     return request

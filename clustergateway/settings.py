@@ -96,6 +96,8 @@ class Settings:
     user_agent: str = ""
     authorize_proxy_subpath: bool = False
     ocm_integration: bool = False
+    cluster_profile_namespace: str = ""
+    cluster_profile_providers: str = ""
     virtual_cluster_with_control_plane: bool = True
     feature_gates: FeatureGates = FeatureGates()
     # on the way to a cluster
@@ -173,6 +175,8 @@ FLAGS = (
     Flag("user-agent", "User-Agent of requests to the hosting cluster."),
     Flag("authorize-proxy-subpath", "Also ask the hosting cluster whether the user may do what is inside the path."),
     Flag("ocm-integration", "Take endpoints, acceptance and health from Open Cluster Management's ManagedClusters."),
+    Flag("cluster-profile-namespace", "Namespace whose ClusterProfiles are clusters too; without it none are."),
+    Flag("cluster-profile-providers", "YAML file that says how the credential of an access provider is had."),
     Flag(
         "virtual-cluster-with-control-plane",
         "List the hosting cluster itself as VirtualCluster local.",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http import Request
 from twisted.web.resource import Resource
@@ -241,7 +242,8 @@ class OutcomeTests(SynchronousTestCase):
                 setattr(self, step, deferred if later else value)
                 self.ask()
                 if later:
-                    (deferred.errback if isinstance(value, Exception) else deferred.callback)(value)
+                    # Deferreds, too, tell errors from results.
+                    deferred.callback(Failure(value) if isinstance(value, Exception) else value)
                 self.assertEqual(self.ended(), ("ResponseComplete", "refused", code))
                 self.assertEqual(self.log[-1]["annotations"]["cluster.core.oam.dev/cluster"], "east")
                 self.assertTrue(self.log[-1]["responseStatus"]["message"])

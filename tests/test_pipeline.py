@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from hypothesis import example, given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +16,7 @@ from clustergateway.errors import (
     ClusterUnavailable,
     CredentialUnavailable,
     Forbidden,
+    GatewayError,
     Unauthenticated,
     UnknownCluster,
 )
@@ -264,6 +267,63 @@ class PipelineTests(SynchronousTestCase):
         for number in range(PARSED + 10):
             self.pipeline.parse(head(f"{PREFIX}/{number}"))
         self.assertLessEqual(len(self.pipeline._asked), PARSED)
+
+
+_CLAIMING = ("Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "Impersonate-Extra-", "X-Remote-User")
+_NAMES = st.one_of(
+    st.sampled_from((*_CLAIMING, "X-Remote-Group", "Authorization", "Cookie", "Connection", "Upgrade", "Accept", "Te")),
+    st.text("!#$%&'*+-.^_`|~abcXYZ019", min_size=1, max_size=12),
+)
+
+
+_VALUES = ("admin", "system:masters", "Impersonate-User", "upgrade", "close", "SPDY/3.1", "a, Authorization", "")
+
+
+@st.composite
+def _lines(draw: st.DrawFn) -> str:
+    """A header line, its name perhaps in another case, with other dashes, or with something behind it."""
+    name = draw(_NAMES) + draw(st.sampled_from(("", "", "", "x", "-", "_", "%2f")))
+    name = draw(st.sampled_from((str, str.lower, str.upper, lambda text: text.replace("-", "_"))))(name)
+    return f"{name}:{draw(st.sampled_from(('', ' ', chr(9))))}{draw(st.sampled_from(_VALUES))}"
+
+
+def _claims(line: bytes) -> bool:
+    """May some server take this for a claim to be somebody?"""
+    name = line.partition(b":")[0].lower().replace(b"_", b"-")
+    exact = (b"authorization", b"proxy-authorization", b"cookie")
+    return name.startswith((b"impersonate-", b"x-remote-")) or name in exact
+
+
+class IdentityTests(SynchronousTestCase):
+    """Whatever a client sends, the cluster is shown the identity that was decided, and the gateway's credential."""
+
+    @given(
+        st.lists(_lines(), max_size=8), st.sampled_from([(b"Impersonate-User: mapped", b"Impersonate-Group: a"), ()])
+    )
+    @example(["Connection: Impersonate-User", "Impersonate-User: admin"], (b"Impersonate-User: mapped",))
+    @example(["IMPERSONATE_USER: admin"], ())
+    def test_nobody_else(self, lines: list[str], decided: tuple[bytes, ...]) -> None:
+        world = World()
+        exchanged = Exchanged(Identity("mapped"), "rule", b"".join(line + b"\r\n" for line in decided))
+        pipeline = Pipeline(
+            *(world, world, world.get, world, lambda cluster, entry: world.upstream, Clock()),
+            lambda *asked: exchanged,
+            always_exchange=True,
+        )
+        try:
+            request = head(PREFIX + "/api/v1/pods", "GET", *lines)
+        except GatewayError:
+            return
+        forward = pipeline.decide(request, Claims())
+        assert isinstance(forward, Forward)
+        block, end, more = forward.head.partition(b"\r\n\r\n")
+        self.assertEqual((end, more), (b"\r\n\r\n", b""))
+        sent = block.split(b"\r\n")[1:]
+        self.assertNotIn(b"\n", b"".join(sent))
+        self.assertEqual([line for line in sent if _claims(line)], [*decided, b"Authorization: Bearer t0ken"])
+        # A connection names none of them: whoever removes what it names would remove who is meant.
+        options = [line.lower() for line in sent if line.lower().startswith(b"connection:")]
+        self.assertIn(options, ([], [b"connection: upgrade"]))
 
 
 class AuditTests(SynchronousTestCase):

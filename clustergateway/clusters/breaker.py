@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import ceil
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
@@ -50,7 +49,8 @@ class Breakers:
         To be called before a connection is opened, which is then reported by C{succeeded}, C{failed} or
         C{abandoned}.
 
-        @raise ClusterUnavailable: it is of no use now; the error says why, and in how many seconds it may be.
+        @raise ClusterUnavailable: it is of no use now; the error says why. It asks nobody to come again: clients of
+            Kubernetes obey that ten times over, for each request, before they say a word to their user.
         """
         known = self._known.get(cluster.name)
         if known is None or known.generation != cluster.generation:
@@ -63,7 +63,6 @@ class Breakers:
                 f"cluster {cluster.name} could not be reached lately and is tried again soon{cause}",
                 cluster=cluster.name,
                 hop=hop,
-                retry_after=ceil(wait),
             )
 
     def succeeded(self, cluster: ClusterGateway) -> None:

@@ -1,23 +1,17 @@
-"""Open Cluster Management's ManagedClusters: those that have no Secret yet, and a hub that does not serve them yet."""
+"""A hub that does not serve Open Cluster Management's API yet."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..errors import GatewayError, NotFound, UnknownCluster
-from ..interfaces import Directory
-from ..kube.cache import Handlers, Informer
+from ..errors import GatewayError, NotFound
+from ..kube.cache import Informer
 from ..kube.client import KubeClient
-from ..model.gateway import ClusterGateway
-from ..model.ocm import managed_only
-from .store import Listener, Listeners
 
 WAIT = 10.0
 """Seconds between two looks for an API that the hub does not serve."""
@@ -81,63 +75,3 @@ class AwaitedApi:
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             self._log.failure("looking for an API failed", failure)
-
-
-class RegisteredClusters:
-    """
-    What VirtualClusters show: the clusters of another directory, and those that are registered with Open Cluster
-    Management and have no Secret.
-    """
-
-    def __init__(self, directory: Directory, managed_clusters: Informer) -> None:
-        self._directory = directory
-        self._registered: dict[str, ClusterGateway] = {}
-        self._listeners = Listeners()
-        self._known = {gateway.name for gateway in directory.all()}
-        directory.subscribe(self._changed)
-        managed_clusters.subscribe(Handlers(self._put, lambda _, after: self._put(after), self._drop))
-
-    def get(self, name: str) -> ClusterGateway:
-        try:
-            return self._directory.get(name)
-        except UnknownCluster:
-            if name in self._registered:
-                return self._registered[name]
-            raise
-
-    def all(self) -> Iterator[ClusterGateway]:
-        others = (gateway for name, gateway in self._registered.items() if name not in self._known)
-        return iter(sorted((*self._directory.all(), *others), key=lambda gateway: gateway.name))
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        return self._listeners.subscribe(listener)
-
-    def _changed(self, event: str, gateway: ClusterGateway) -> None:
-        """Of a cluster that has, or had, a Secret."""
-        name = gateway.name
-        shown = name in self._registered
-        if event == "DELETED":
-            self._known.discard(name)
-            if shown:
-                event = "MODIFIED"
-                gateway = replace(self._registered[name], resource_version=gateway.resource_version)
-        else:
-            self._known.add(name)
-            if event == "ADDED" and shown:
-                event = "MODIFIED"
-        self._listeners.tell(event, gateway)
-
-    def _put(self, cluster: Mapping[str, Any]) -> None:
-        gateway = managed_only(cluster)
-        if gateway is None:
-            return
-        before = self._registered.get(gateway.name)
-        self._registered[gateway.name] = gateway
-        if gateway.name not in self._known and gateway != before:
-            self._listeners.tell("ADDED" if before is None else "MODIFIED", gateway)
-
-    def _drop(self, cluster: Mapping[str, Any]) -> None:
-        gateway = self._registered.pop(str(cluster["metadata"]["name"]), None)
-        if gateway is not None and gateway.name not in self._known:
-            version = str(cluster["metadata"].get("resourceVersion", ""))
-            self._listeners.tell("DELETED", replace(gateway, resource_version=version))

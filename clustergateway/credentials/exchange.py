@@ -136,7 +136,7 @@ class IdentityExchanger:
         def answered(answer: Answer) -> Exchanged:
             if answer.identity is None:
                 reason = answer.reason or "the identity webhook refuses it"
-                raise Forbidden(f"identity exchange: {reason}", cluster=cluster)
+                raise Forbidden(f"identity exchange: rule {asked.rule.name}: {reason}", cluster=cluster)
             return _shown(answer.identity, asked.rule.name, asked.policy)
 
         answer = self._reviews.ask(asked.external.webhook, who, cluster, asked.rule.name, attributes)

@@ -14,8 +14,10 @@ from typing import Any
 from ..errors import ConfigurationError
 from .addon import ADDON, Publication
 from .endpoint import check_ca, parse_endpoint
+from .execplugin import parse_exec_config
 from .gateway import ClusterGateway, ExecCredential, Health, NoCredential
 from .generation import with_generation
+from .manifest import documents
 from .resourcetype import ResourceType
 from .secrets import GROUP, is_cluster_name
 
@@ -100,6 +102,35 @@ def gateway_from_profile(profile: Mapping[str, Any], plugins: Mapping[str, ExecC
             unroutable="the ClusterProfile is being deleted" if metadata.get("deletionTimestamp") else "",
         )
     )
+
+
+def parse_providers(text: bytes) -> dict[str, ExecCredential]:
+    """
+    The file of C{--cluster-profile-providers}: C{providers[]} of C{name} and C{execConfig}, as the Cluster Inventory
+    API's library has it.
+
+    @return: name of an access provider -> how to get its credential; those that come first are preferred.
+    @raise ConfigurationError: it cannot be used.
+    """
+    found = documents(text)
+    providers = _object(found[0]).get("providers") if len(found) == 1 else None
+    if not isinstance(providers, list):
+        raise ConfigurationError("it must have one field, providers, with a list")
+    plugins: dict[str, ExecCredential] = {}
+    for index, each in enumerate(providers):
+        name = _object(each).get("name")
+        if not isinstance(name, str) or not name or name in plugins:
+            raise ConfigurationError(f"providers[{index}].name must be a text that no other has")
+        plugins[name] = parse_exec_config(_object(each).get("execConfig"), f"providers[{index}].execConfig")
+    return plugins
+
+
+def cluster_of_profile(profile: Mapping[str, Any], plugins: Mapping[str, ExecCredential]) -> ClusterGateway | None:
+    """As L{gateway_from_profile}, but what cannot be used is listed with the reason, and not routed to."""
+    try:
+        return gateway_from_profile(profile, plugins)
+    except ConfigurationError as error:
+        return broken_profile(profile, error.message)
 
 
 def broken_profile(profile: Mapping[str, Any], reason: str) -> ClusterGateway | None:

@@ -48,13 +48,17 @@ class Subresource:
     verbs: tuple[str, ...]
 
 
+OLDEST = 1
+"""A resource version that nothing is older than."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """
     @ivar show: the object of a cluster at a resource version.
     @ivar cells: the table cells of such an object, one for each column.
     @ivar order: how lists are sorted.
-    @ivar fixed: objects of no cluster, that are always there: they are made for a resource version.
+    @ivar fixed: objects of no cluster, that are always there and never change: they are made for a resource version.
     """
 
     kind: str
@@ -78,12 +82,13 @@ class Kind:
         """
         Everything there is to begin with.
 
-        @param version: of the objects that have none of their own.
+        @param version: of the clusters that have none of their own.
         """
         found = [self.render(gateway, parse_version(gateway.resource_version) or version) for gateway in gateways]
         for make in self.fixed:
-            shown = make(version)
-            found.append(render(shown, self.cells(shown), version))
+            # Whenever a replica began, it is the same object.
+            shown = make(OLDEST)
+            found.append(render(shown, self.cells(shown), OLDEST))
         return found
 
     def not_found(self, name: str) -> str:

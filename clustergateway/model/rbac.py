@@ -214,8 +214,8 @@ def _rule(group: str, resource: str, verb: str, names: set[str], anyone: bool) -
 
 def _extras(verb: str, found: Needs, policy: ImpersonationPolicy) -> Manifest | None:
     """
-    RBAC knows no C{userextras/*}: unless their keys are listed, all resources of the group it takes. For callers who are
-    known by name that would be too much.
+    RBAC knows no C{userextras/*}: unless their keys are listed, all resources of the group it takes. That would be too
+    much for callers who are known by name.
     """
     if not found.anyone:
         keys = [key for key in policy.keep or () if not key.endswith("*") and policy.shows(key)]

@@ -74,7 +74,7 @@ class RemoteReader:
         """
         where = f"{remote.backend.url if remote.backend else ''}{remote.path}"
         try:
-            code, _, _ = await self._get(remote, remote.path, CHECKER, {})
+            code, _, _ = await self._get(remote, remote.path, CHECKER, {}, conditional=False)
         except FAILURES as error:
             return f"failing or missing response from {where}: {_said(error)}"
         if 200 <= code < 300:
@@ -115,10 +115,15 @@ class RemoteReader:
             if code == 200:
                 remote.openapi_v3 = {path: document}
 
-    async def _get(self, remote: Remote, path: str, user: User, more: Mapping[str, str]) -> tuple[int, Headers, bytes]:
+    async def _get(
+        self, remote: Remote, path: str, user: User, more: Mapping[str, str], conditional: bool = True
+    ) -> tuple[int, Headers, bytes]:
+        """
+        @param conditional: only if it is not what was read before.
+        """
         assert remote.backend is not None
         headers = Headers({"User-Agent": ["Go-http-client/1.1"]})
-        tag = {"If-None-Match": remote.tags[path]} if path in remote.tags else {}
+        tag = {"If-None-Match": remote.tags[path]} if conditional and path in remote.tags else {}
         for name, value in [*identity(user), *more.items(), *tag.items()]:
             headers.addRawHeader(name, value)
         url = (remote.backend.url + path).encode("ascii")

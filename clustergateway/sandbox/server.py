@@ -178,7 +178,8 @@ class ApiServer(Resource):
 
     def serve(self, request: Request) -> int | bytes:
         """Answer a request, without asking C{before}."""
-        request.setHeader("Audit-Id", new_uid(self._source))
+        # Whoever comes with one keeps it, as with kube-apiserver.
+        request.setHeader("Audit-Id", request.getHeader("Audit-Id") or new_uid(self._source))
         request.setHeader("Cache-Control", "no-cache, private")
         try:
             return self._answer(request)

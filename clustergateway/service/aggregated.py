@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -18,22 +19,25 @@ from ..authz.accessreview import AccessReviews
 from ..authz.cache import CachedAuthorizer
 from ..authz.subpath import SubpathAuthorizer
 from ..clusters.health import SecretHealth
-from ..clusters.ocm import AwaitedApi, RegisteredClusters
+from ..clusters.ocm import AwaitedApi
+from ..clusters.overlay import Overlay
 from ..clusters.secrets import SecretDirectory, SecretReader
 from ..errors import ConfigurationError, GatewayError, HubUnavailable
 from ..interfaces import Directory
 from ..kube.cache import Informer
 from ..kube.follow import FollowedFile
+from ..model.clusterprofile import CLUSTER_PROFILES, cluster_of_profile, parse_providers
 from ..model.gateway import ClusterGateway, Health
 from ..model.identity import Claims
-from ..model.ocm import MANAGED_CLUSTERS
+from ..model.ocm import MANAGED_CLUSTERS, managed_only
 from ..model.requestheader import RequestHeaderTrust
 from ..model.resourcetype import SECRETS
 from ..model.secrets import CREDENTIAL_TYPE_LABEL
 from ..model.trust import Trust
 from ..observe.metrics import Reading
 from ..settings import Settings
-from .hub import Hub
+from ..transport.files import cause, read_file
+from .hub import Clients
 
 UNHEARD = "the hub has not said yet whom to believe"
 
@@ -48,10 +52,10 @@ class Aggregated:
     exec_allowed_by_default = False
     """Whoever may write a Secret of the namespace could run commands in the gateway's pod."""
 
-    def __init__(self, settings: Settings, reactor: Any, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, reactor: Any, hub: Clients) -> None:
         self._settings = settings
         self._reactor = reactor
-        self._hub = Hub(reactor, settings.kubeconfig, settings.user_agent, environment)
+        self._hub = hub
         self._client = self._hub.client()
         self._trust = Trust()
         self._trust_changed: Callable[[], None] = lambda: None
@@ -72,9 +76,13 @@ class Aggregated:
             managed = self._informer(MANAGED_CLUSTERS, "", [])
             self._informers.append(managed)
             self._awaited = AwaitedApi(self._client, managed, self._reactor)
-        self.directory = SecretDirectory(self._secrets, self._reactor, managed)
+        self._secret_directory = SecretDirectory(self._secrets, self._reactor, managed)
+        self.directory: Directory = self._secret_directory
+        self._profiles: Informer | None = None
+        if settings.cluster_profile_namespace:
+            self.directory = self._with_profiles(settings)
         if managed is not None:
-            self.registered = RegisteredClusters(self.directory, managed)
+            self.registered = Overlay(self.directory, managed, managed_only)
         self._health = SecretHealth(lambda name, change: _later(self._patch_secret(name, change)))
         self.find: Callable[[str], ClusterGateway | Deferred[ClusterGateway]] = self.directory.get
         gates = settings.feature_gates
@@ -82,6 +90,19 @@ class Aggregated:
             client, namespace = self._client, settings.secret_namespace
             managed_cluster = (lambda name: _later(client.get(MANAGED_CLUSTERS, name))) if managed else None
             self.find = SecretReader(lambda name: _later(client.get(SECRETS, name, namespace)), managed_cluster).find
+
+    def _with_profiles(self, settings: Settings) -> Directory:
+        """
+        A hub without ClusterProfiles keeps nobody waiting: this informer is none of those that have to be heard.
+        """
+        try:
+            plugins = parse_providers(read_file(settings.cluster_profile_providers))
+        except OSError as error:
+            raise ConfigurationError(f"--cluster-profile-providers cannot be read: {cause(error)}") from None
+        except ConfigurationError as error:
+            raise ConfigurationError(f"--cluster-profile-providers: {error.message}") from None
+        self._profiles = self._informer(CLUSTER_PROFILES, settings.cluster_profile_namespace, [])
+        return Overlay(self._secret_directory, self._profiles, partial(cluster_of_profile, plugins=plugins))
 
     def _identities(self, settings: Settings) -> None:
         self._x509 = X509Authenticator(self._reactor)
@@ -114,14 +135,15 @@ class Aggregated:
         except GatewayError:
             return fail()
         self._secrets.start()
-        if self._awaited is not None:
-            self._awaited.start()
+        for more in (self._awaited, self._profiles):
+            if more is not None:
+                more.start()
         if self._hub_trust is not None:
             self._hub_trust.start()
         return succeed(None)
 
     def stop(self) -> None:
-        for part in (*self._files, self._secrets, self._awaited, self._hub_trust):
+        for part in (*self._files, self._secrets, self._awaited, self._profiles, self._hub_trust):
             if part is not None:
                 part.stop()
         self._hub.close()
@@ -207,7 +229,7 @@ class Aggregated:
         return all(informer.synced for informer in self._informers)
 
     def problems(self) -> Mapping[str, str]:
-        found = {f"Secret {name}": sentence for name, sentence in self.directory.problems().items()}
+        found = {f"Secret {name}": sentence for name, sentence in self._secret_directory.problems().items()}
         for informer in self._informers:
             found |= {f"hub, {informer.kind.resource}": sentence for sentence in informer.problems()}
         if self._awaited is not None:
@@ -255,8 +277,8 @@ class Aggregated:
 
 class Unheard:
     """
-    Asked last, after everybody who might know a client: as long as the hub has not said whom to believe, nobody can tell
-    whether somebody is a stranger.
+    Asked last, after everybody who might know a client: as long as the hub has not said whom to believe, nobody can
+    tell whether somebody is a stranger.
     """
 
     def __init__(self, unheard: Callable[[], bool]) -> None:

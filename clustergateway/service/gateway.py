@@ -51,6 +51,10 @@ from .sources import Sources
 from .upstream import PoolBuilder, route_config
 
 
+AFTERMATH = 5.0
+"""Seconds after which nobody waits for cut connections any more."""
+
+
 class GatewayService(Service):
     """
     @ivar port: what is listened on, once the service is started.
@@ -249,6 +253,8 @@ class GatewayService(Service):
             site = self._site
             gone = site.begin_shutdown()
             cut = self._reactor.callLater(self._settings.shutdown_grace, site.abort)
+            # Cut connections are gone at once; should one not be, the process ends all the same.
+            gone.addTimeout(self._settings.shutdown_grace + AFTERMATH, self._reactor, lambda *_: None)
             await gone
             if cut.active():
                 cut.cancel()

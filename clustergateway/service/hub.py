@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from ..credentials.execplugin import ExecPlugins
 from ..credentials.source import Source
@@ -16,8 +16,23 @@ from ..model.gateway import ClusterGateway
 USER_AGENT = "cluster-gateway"
 
 
+class Clients(Protocol):
+    """Of the hosting cluster."""
+
+    def client(self, kubeconfig: str = "") -> KubeClient:
+        """
+        @param kubeconfig: whose credential and address are used; C{""}: the hub's own.
+        @raise ConfigurationError: it cannot be used.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
 class Hub:
     """
+    Implements L{Clients}.
+
     Makes clients of the hosting cluster; those of the same kubeconfig are one.
 
     @param kubeconfig: C{""}: the pod's own service account.
@@ -31,10 +46,6 @@ class Hub:
         self._clients: dict[str, KubeClient] = {}
 
     def client(self, kubeconfig: str = "") -> KubeClient:
-        """
-        @param kubeconfig: C{""}: the hub's own.
-        @raise ConfigurationError: it cannot be used.
-        """
         path = kubeconfig or self._kubeconfig
         if path not in self._clients:
             # Whoever wrote the kubeconfig may have its exec plugin run: it is the gateway's own.

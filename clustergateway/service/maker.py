@@ -16,6 +16,7 @@ from ..errors import ConfigurationError
 from ..settings import Settings
 from .aggregated import Aggregated
 from .gateway import GatewayService, environment
+from .hub import Hub
 from .options import Options
 from .sources import Sources
 from .standalone import Standalone
@@ -50,7 +51,8 @@ def sources(settings: Settings, reactor: Any) -> Sources:
     if settings.standalone:
         return Standalone(settings, reactor)
     try:
-        return Aggregated(settings, reactor, environment())
+        hub = Hub(reactor, settings.kubeconfig, settings.user_agent, environment())
+        return Aggregated(settings, reactor, hub)
     except ConfigurationError as error:
         if settings.kubeconfig or environment().get("KUBERNETES_SERVICE_HOST"):
             raise
@@ -96,6 +98,7 @@ class Process(MultiService):
         self._service = service
         self._reactor = reactor
         self._warnings = warnings
+        self._stopping = False
         service.setServiceParent(self)
 
     def startService(self) -> None:
@@ -119,7 +122,8 @@ class Process(MultiService):
             signal.signal(number, lambda *_: self._reactor.callFromThread(self._stop))
 
     def _stop(self) -> None:
-        if self._reactor.running:
+        if self._reactor.running and not self._stopping:
+            self._stopping = True
             self._log.info("stopping")
             self._reactor.stop()
 

@@ -69,6 +69,8 @@ def _check(settings: Settings) -> None:
     """
     if bool(settings.tls_cert_file) != bool(settings.tls_private_key_file):
         raise ConfigurationError("--tls-cert-file and --tls-private-key-file go together")
+    if bool(settings.cluster_profile_namespace) != bool(settings.cluster_profile_providers):
+        raise ConfigurationError("--cluster-profile-namespace and --cluster-profile-providers go together")
     if settings.standalone:
         for flag in ("kubeconfig", "authentication_kubeconfig", "authorization_kubeconfig"):
             if getattr(settings, flag):

@@ -246,8 +246,11 @@ class GatewayChannel(http.HTTPChannel):
         self.inbound.established()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.inbound.lost()
-        self.site.disconnected(self)
+        try:
+            self.inbound.lost()
+        finally:
+            # Whatever else goes wrong: a shutdown waits for this.
+            self.site.disconnected(self)
         super().connectionLost(reason)
         del self.dataReceived
 

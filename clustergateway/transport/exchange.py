@@ -92,7 +92,7 @@ class Exchange(Answering):
         record.decided = self._inbound.gateway.seconds()
         if forward.tap is not None:
             self._tap = forward.tap
-            self._tap.bind(self.fail)
+            self._tap.bind(self.stop)
             self.wants_payload = True
         self._inbound.admitted()
 
@@ -261,6 +261,12 @@ class Exchange(Answering):
         if not error.cluster:
             error.cluster = cast("Record", self.record).cluster
         error.hop = error.hop or "upstream"
+        self.fail(error)
+
+    def stop(self, error: GatewayError) -> None:
+        """End because the gateway wants it to, in the middle of an answer or not."""
+        if self.record is not None and not self._over:
+            self.record.outcome = "refused"
         self.fail(error)
 
     def fail(self, error: GatewayError, outcome: str = "refused") -> None:

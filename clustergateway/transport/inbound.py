@@ -403,9 +403,12 @@ class Inbound:
             self.close()
 
     def retire(self) -> None:
-        """The connection shows what was asked for at its beginning, which is not what is asked for now: end it soon."""
+        """
+        The connection shows what was asked for at its beginning, which is not what is asked for now: end it soon. One
+        that is as good as new is about to be used, and gets an answer first.
+        """
         self._retired = True
-        if self._phase == _READY and not self._buffer:
+        if self._phase == _READY and self._claims is not None and not self._buffer:
             self.close()
 
     def ended(self) -> None:

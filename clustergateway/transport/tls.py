@@ -242,6 +242,7 @@ class TlsEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         factory = Factory.forProtocol(lambda: _Starting(self, protocolFactory))
+        factory.noisy = False
         started = cast("Deferred[_Starting]", self._plain.connect(factory))
         return started.addCallback(_ready)
 

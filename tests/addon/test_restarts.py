@@ -38,12 +38,11 @@ class RestartTests(SynchronousTestCase):
         world = World()
         world.gateway.healthy = {"east": True}
         prepare(world)
-        first = world.manager(dies_after=step)
-        world.settle(6)
+        first = world.manager(dies_after=step, seconds=5)
         if step is not None:
             first.stop()
-            world.manager()
-        world.settle(60, 10)
+            world.manager(seconds=5)
+        world.settle(60, 20)
         found = self.state(world)
         world.stop()
         return found, world.clients[-1 if step is None else -2].writes

@@ -132,15 +132,15 @@ class World:
 
     # Managers.
 
-    def manager(self, dies_after: int | None = None) -> Manager:
-        """A new one, at work."""
+    def manager(self, dies_after: int | None = None, seconds: float = 10.0) -> Manager:
+        """A new one, at work for so long already."""
         client = self.make_client()
         manager = Manager(Hub(client, self.clock, lambda: 0.0, OWN))
         client.dies_after, client.dead = dies_after, lambda: self.clock.callLater(0, manager.stop)  # type: ignore[assignment]
         self.managers.append(manager)
         self.clients.append(client)
         manager.start()
-        self.settle()
+        self.settle(seconds)
         return manager
 
     def settle(self, seconds: float = 10.0, step: float = 1.0) -> None:

@@ -35,7 +35,7 @@ class BreakersTests(SynchronousTestCase):
     def test_refuses_at_once_and_says_why(self) -> None:
         self.open()
         error = self.assertRaises(ClusterUnavailable, self.breakers.check, EAST)
-        self.assertEqual((error.code, error.cluster, error.hop, error.retry_after), (503, "east", "connect", 1))
+        self.assertEqual((error.code, error.cluster, error.hop, error.retry_after), (503, "east", "connect", None))
         self.assertIn("connection refused by east.example:6443", error.message)
 
     def test_slows_no_other(self) -> None:

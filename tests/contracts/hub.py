@@ -40,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 20
 NAMESPACE = "vela-system"
 SERVICE = "cluster-gateway"
+HOST = f"{SERVICE}.{NAMESPACE}.svc"
 GROUP = "cluster.core.oam.dev"
 PATH = f"/apis/{GROUP}/v1alpha1"
 APISERVICE = f"v1alpha1.{GROUP}"
@@ -103,6 +104,7 @@ class Following:
 
     def __init__(self, arguments: Sequence[str], folder: Path) -> None:
         self.output = ""
+        self._command = " ".join(arguments)
         self._process = subprocess.Popen(
             arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(folder)
         )
@@ -124,10 +126,10 @@ class Following:
         def printed() -> bool:
             return self.output.count(text) >= times
 
-        eventually(lambda: printed() or not self.running, f"{text!r} from {self._process.args}: {self.output}")
+        eventually(lambda: printed() or not self.running, f"{text!r} from {self._command}: {self.output}")
         self._process.poll()
         if not printed():
-            raise AssertionError(f"{self._process.args} ended before {text!r}: {self.output}")
+            raise AssertionError(f"{self._command} ended before {text!r}: {self.output}")
 
     def stop(self) -> None:
         self._process.kill()
@@ -155,13 +157,18 @@ class Gateway:
     folder: Path
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
-    def start(self) -> None:
-        """@raise AssertionError: it does not listen in time."""
+    def start(self, ready: bool = False) -> None:
+        """
+        @param ready: wait until it says that it can serve, not only until it listens.
+        @raise AssertionError: it does not in time.
+        """
         with open(self.folder / f"{self.name}.log", "ab") as log:
             self._process = subprocess.Popen(
                 (*self.arguments, "--secure-port", str(self.port)), cwd=self.folder, stdout=log, stderr=log
             )
         eventually(self._listens, f"gateway {self.name} listens: {self.folder}")
+        if ready:
+            eventually(self._serves, f"gateway {self.name} is ready: {self.folder}")
 
     def _listens(self) -> bool:
         assert self._process is not None
@@ -169,6 +176,13 @@ class Gateway:
             raise AssertionError(f"gateway {self.name} ended: {self.log}")
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _serves(self) -> bool:
+        probe = Caller(f"https://127.0.0.1:{self.port}", (self.folder / "ca.crt").read_bytes(), None, self.folder, HOST)
+        try:
+            return probe.call("GET", "/readyz")[0] == 200
+        finally:
+            probe.close()
 
     @property
     def log(self) -> str:
@@ -216,9 +230,18 @@ class Caller:
         """
         data = None if body is None else json.dumps(body)
         sent = {**(headers or {}), **({"Content-Type": "application/json"} if data else {})}
+        kept = self._connection is not None
+        try:
+            return self._once(method, path, data, sent)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            if not kept:  # a connection that is kept may be closed at any time
+                raise
+        return self._once(method, path, data, sent)
+
+    def _once(self, method: str, path: str, data: str | None, headers: Mapping[str, str]) -> tuple[int, Any]:
         connection = self._connection = self._connection or self._connect()
         try:
-            connection.request(method, path, data, sent)
+            connection.request(method, path, data, headers)
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):
@@ -382,7 +405,12 @@ class HubWorld:
 
     def wait_until_available(self) -> None:
         """Until the hub carries requests to the gateway."""
-        eventually(self.available, "the APIService is available")
+        try:
+            eventually(self.available, "the APIService is available")
+        except AssertionError as error:
+            raise AssertionError(
+                f"{error}; {self.get('apiservice', APISERVICE)['status']}; {self.gateway.log}"
+            ) from None
         eventually(lambda: self.kubectl("get", "clustergateways").code == 0, "the hub forwards")
 
     def available(self) -> bool:
@@ -411,7 +439,7 @@ class HubWorld:
         url, ca = self.hub.url, self.hub.ca
         if gateway is not None:
             url, ca = f"https://127.0.0.1:{gateway.port}", self.gateway_ca
-        text = _kubeconfig(url, ca, _of_pair(self.who(user)), "" if gateway is None else f"{SERVICE}.{NAMESPACE}.svc")
+        text = _kubeconfig(url, ca, _of_pair(self.who(user)), "" if gateway is None else HOST)
         if cluster:
             text = yaml.safe_dump(contexts(yaml.safe_load(text), "", [cluster], self.folder))
         path = self.folder / f"{user}-{cluster}-{'' if gateway is None else gateway.name}.kubeconfig"
@@ -466,7 +494,7 @@ class HubWorld:
     def direct(self, gateway: Gateway, pair: Pair | None) -> Caller:
         """Of a gateway, past the hub."""
         url = f"https://127.0.0.1:{gateway.port}"
-        return Caller(url, self.gateway_ca, pair, self.folder, f"{SERVICE}.{NAMESPACE}.svc")
+        return Caller(url, self.gateway_ca, pair, self.folder, HOST)
 
     def allow(self, user: str, *rules: Mapping[str, Any]) -> None:
         """Give a user of the hub these rights, and no others."""

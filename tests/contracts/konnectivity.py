@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from twisted.internet import reactor as _reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -160,7 +160,7 @@ def descriptors() -> int:
 async def until(condition: Any, seconds: float = 10) -> None:
     """Wait for something that no event tells."""
     deadline = reactor.seconds() + seconds
-    while not condition():
+    while not await maybeDeferred(condition):
         if reactor.seconds() > deadline:
             raise AssertionError("it did not come about in time")
         await deferLater(reactor, 0.02, lambda: None)

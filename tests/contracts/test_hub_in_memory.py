@@ -46,3 +46,7 @@ class RestartedTests(_Here, suite.Restarted):
 
 class ReplicatedTests(_Here, suite.Replicated):
     pass
+
+
+class InstalledTests(_Here, suite.Installed):
+    pass

@@ -152,7 +152,7 @@ class ExternalTests(World):
         exchanger = self.exchanger(rules(external(user="jane"), static("fallback")))
         self.reviews.answer = Answer(None, "not today")
         error = self.assertRaises(Forbidden, exchanger.exchange, JANE, cluster(), GET)
-        self.assertIn("not today", error.message)
+        self.assertIn("rule ask: not today", error.message)
         waiting: Deferred[Answer] = Deferred()
         self.reviews.answer = waiting
         exchanged = exchanger.exchange(JANE, cluster(), GET)

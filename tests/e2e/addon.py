@@ -94,7 +94,7 @@ class AddonWorld(HubWorld):
             return self.condition(type, *what) == expected
 
         try:
-            eventually(there, f"{what} has {type} {expected}")
+            eventually(there, f"{what} has {type} {expected}", 60)
         except AssertionError as error:
             logs = "\n".join(each.log[-3000:] for each in self.managers)
             raise AssertionError(f"{error}; it has {self.condition(type, *what)!r}\n{logs}") from None

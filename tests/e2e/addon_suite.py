@@ -6,10 +6,12 @@ import base64
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ..contracts.hub import NAMESPACE, PATH, eventually
+from ..contracts.hub import NAMESPACE, PATH, SECONDS, eventually
 from .addon import AddonWorld
 
 CONFIGURATION = ("clustergatewayconfiguration", "cluster-gateway")
+LEASE = 20
+"""Seconds after which somebody else's Lease is over."""
 ADDON = ("managedclusteraddon", "cluster-gateway", "-n", "east")
 
 
@@ -34,6 +36,7 @@ class Lifecycle(SynchronousTestCase):
         self.install()
         self.join()
         self.rotate()
+        self.dies_and_comes_back()
         self.take_over()
         self.upgrade()
         self.leave()
@@ -52,6 +55,10 @@ class Lifecycle(SynchronousTestCase):
         world.join("east")
         world.wait_for(
             "False TokenMissing", "ClusterGatewayRegistered", "managedclusteraddon", "cluster-gateway", "-n", "east"
+        )
+        registered = world.get("virtualcluster", "east")
+        self.assertEqual(
+            (registered["spec"]["credential-type"], registered["spec"]["accepted"]), ("ManagedCluster", True)
         )
         world.do_work("east")
         self.first = world.send_token("east")
@@ -72,6 +79,14 @@ class Lifecycle(SynchronousTestCase):
         self.assertNotEqual(fresh, self.first)
         eventually(lambda: self.token("east") == fresh, "the fresh token is copied")
 
+    def dies_and_comes_back(self) -> None:
+        self.world.managed.go_away()
+        self.world.wait_for("False FailedProbingHealthz", "Available", *ADDON)
+        eventually(lambda: self.healthy("east") is False, "east is unhealthy")
+        self.world.managed.come_back()
+        self.world.wait_for("True SuccessfullyProbedHealthz", "Available", *ADDON)
+        eventually(lambda: self.healthy("east") is True, "east is healthy again")
+
     def take_over(self) -> None:
         """The one that leads is killed; another, which waited, goes on."""
         self.world.start_manager()
@@ -84,7 +99,7 @@ class Lifecycle(SynchronousTestCase):
             found = self.world.get("deployment", "gateway-deployment", "-n", NAMESPACE)
             return bool(found["spec"]["template"]["spec"]["containers"][0]["image"] == "cluster-gateway:9")
 
-        eventually(rolled_out, "the second manager follows and upgrades")
+        eventually(rolled_out, "the second manager follows and upgrades", LEASE + SECONDS)
         self.world.wait_for("True Deployed", "ClusterGatewayDeployed", *CONFIGURATION)
 
     def leave(self) -> None:

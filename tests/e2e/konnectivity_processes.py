@@ -8,9 +8,10 @@ import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.error import ConnectError, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+from twisted.web.client import Agent
 
 from clustergateway.testing.certificates import Authority, Pair
 
@@ -36,6 +37,13 @@ def free_port() -> int:
                 continue
             return port
     raise AssertionError("no free port")
+
+
+def listens(port: int) -> bool:
+    """Is somebody listening on a port of this machine? Asks the system, not the port."""
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return any(row[3] == "0A" and int(row[1].split(":")[1], 16) == port for row in rows)
 
 
 class Running(ProcessProtocol):
@@ -86,6 +94,7 @@ class Deployment:
         self._mode = mode
         self.port = free_port()
         self._agents_port = free_port()
+        self._agents_health = free_port()
         self.server = Running()
         self.agent = Running()
 
@@ -137,7 +146,7 @@ class Deployment:
             agent_key=self._path("agent.key"),
             admin_server_port=free_port(),
             health_server_host="127.0.0.1",
-            health_server_port=free_port(),
+            health_server_port=self._agents_health,
             sync_interval="100ms",
             sync_interval_cap="500ms",
             probe_interval="100ms",
@@ -149,6 +158,15 @@ class Deployment:
         path = os.path.join(ASSETS, program)
         self._reactor.spawnProcess(running, path, [path, "--v=1", *arguments], env={})
         return running
+
+    async def ready(self) -> bool:
+        """Is the agent connected to the server?"""
+        agent = Agent(self._reactor)
+        try:
+            answer = await agent.request(b"GET", b"http://127.0.0.1:%d/readyz" % self._agents_health)
+        except ConnectError:
+            return False
+        return bool(answer.code == 200)
 
     async def stop(self) -> None:
         """End both."""

@@ -20,7 +20,7 @@ from clustergateway.transport.endpoints.route import RouteConfig, Routes
 from clustergateway.transport.tls import listen, wrap_tls
 
 from ..contracts.konnectivity import MIB, Client, Upstream, descriptors, until
-from .konnectivity_processes import Running, free_port
+from .konnectivity_processes import Running, free_port, listens
 
 reactor: Any = _reactor
 
@@ -89,7 +89,7 @@ class ProxiedContract(TestCase):
 
     async def listening(self, proxy: Running, port: int) -> None:
         """Wait until the proxy accepts connections."""
-        await until(lambda: proxy.ended.called or _listens(port), 20)
+        await until(lambda: proxy.ended.called or listens(port), 20)
         self.assertFalse(proxy.ended.called, proxy.output)
 
     async def test_requests(self) -> None:
@@ -131,10 +131,3 @@ class ProxiedContract(TestCase):
         self.assertIsInstance(error, UpstreamRefused)
         self.assertEqual("proxy", error.hop)
         self.assertIn(f"127.0.0.1:{self.port}", str(error))
-
-
-def _listens(port: int) -> bool:
-    """Is somebody listening there? Asks the system, not the port."""
-    with open("/proc/net/tcp") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    return any(row[3] == "0A" and int(row[1].split(":")[1], 16) == port for row in rows)

@@ -6,6 +6,7 @@ and the real gateway process between them, over TLS.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import queue
@@ -91,6 +92,8 @@ class Conversation:
 
 
 Script = Callable[[Conversation], None]
+Answer = tuple[int, dict[str, str], bytes]
+"""Code, fields (names lowercased) and body."""
 
 
 class Upstream:
@@ -150,21 +153,24 @@ class Upstream:
             script(Conversation(connection))
             if isinstance(connection, ssl.SSLSocket) and connection.fileno() >= 0:
                 connection.unwrap().close()
-        except OSError:
-            pass
+        except (OSError, ValueError):
+            pass  # the other side ended it in another way
         finally:
             connection.close()
             with self._lock:
                 self._open -= {plain, connection}
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        # close() alone would leave it listening for as long as a thread waits in accept().
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
             for connection in self._open:
-                try:
+                with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
 
 
 class Client:
@@ -188,10 +194,8 @@ class Client:
         fields = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines)}
         return int(line.split(" ")[1]), fields
 
-    def answer(self, *, head_only: bool = False) -> tuple[int, dict[str, str], bytes]:
-        """
-        @return: the next answer's code, fields and body.
-        """
+    def answer(self, *, head_only: bool = False) -> Answer:
+        """The next one."""
         code, fields = self.head()
         if head_only or code in (204, 304) or code < 200:
             return code, fields, b""
@@ -241,7 +245,10 @@ class Gateway:
     @ivar authority: whose certificates clusters have.
     """
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, prepare: Callable[[Gateway], None] = lambda gateway: None) -> None:
+        """
+        @param prepare: adds clusters beside C{east} and C{west}, before it starts.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="cluster-gateway-hostile-"))
         self.authority = Authority("clusters")
         self._upstreams: dict[str, Upstream] = {}
@@ -249,6 +256,7 @@ class Gateway:
         (self.folder / "tokens.csv").write_text(f'{CLIENT_TOKEN},mallory,,"wheel"\n')
         for name in ("east", "west"):
             self.add(name)
+        prepare(self)
         self.log = self.folder / "access.log"
         self.process = Process(
             [
@@ -299,7 +307,7 @@ class Gateway:
         """A TLS connection to it."""
         return Client(self._tls.wrap_socket(self.plain(), server_hostname="127.0.0.1", suppress_ragged_eofs=False))
 
-    def ask(self, target: str, *lines: str, method: str = "GET", body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
+    def ask(self, target: str, *lines: str, method: str = "GET", body: bytes = b"") -> Answer:
         """One request on a connection of its own."""
         client = self.client()
         try:

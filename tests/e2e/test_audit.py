@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
+import select
+import signal
+import struct
 import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+import termios
+import time
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from shutil import rmtree, which
@@ -48,6 +55,73 @@ def audited() -> tuple[Path, World]:
     # A sandbox's pods take a moment to be scheduled.
     world.kubectl("wait", "--for=condition=Ready", "pod/box", "--timeout=30s")
     return folder, world
+
+
+class Terminal:
+    """
+    C{kubectl exec -it} of a shell, on a terminal.
+
+    @ivar seen: what was shown on it so far.
+    """
+
+    def __init__(self, kubeconfig: Path, environment: Mapping[str, str]) -> None:
+        self.seen = b""
+        self._shown, terminal = os.openpty()
+        self._process = subprocess.Popen(
+            [str(KUBECTL), "--kubeconfig", str(kubeconfig), *("--context", "east", "exec", "-it", "box", "--", "sh")],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env={**os.environ, "HOME": str(kubeconfig.parent), **environment},
+            start_new_session=True,
+        )
+        os.close(terminal)
+        self._until(b"# ")
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(SECONDS)
+        os.close(self._shown)
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self._shown, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._process.send_signal(signal.SIGWINCH)
+
+    def type(self, line: str, answer: str) -> None:
+        """Type this line until it is answered so: kubectl tells of a new size when it likes."""
+        for _ in range(SECONDS):
+            before = len(self.seen)
+            os.write(self._shown, f"{line}\n".encode())
+            self._until(b"# ", before)
+            if answer.encode() in self.seen[before:]:
+                return
+        raise AssertionError(f"no {answer!r} in {self.seen!r}")
+
+    def end(self, line: str) -> int:
+        """
+        @return: kubectl's exit status.
+        """
+        os.write(self._shown, f"{line}\n".encode())
+        while self._read():
+            pass
+        return self._process.wait(SECONDS)
+
+    def _until(self, text: bytes, start: int = 0) -> None:
+        while text not in self.seen[start:]:
+            if not self._read():
+                raise AssertionError(f"no {text!r} in {self.seen!r}")
+
+    def _read(self) -> bool:
+        readable, _, _ = select.select([self._shown], [], [], SECONDS)
+        try:
+            data = os.read(self._shown, 65536) if readable else b""
+        except OSError:  # nobody writes to it any more
+            data = b""
+        self.seen += data
+        return bool(data)
 
 
 class AuditTests(SynchronousTestCase):
@@ -97,8 +171,21 @@ class AuditTests(SynchronousTestCase):
         ids = [event["auditID"] for event in ended]
         self.assertEqual(len(ids), len(set(ids)))
 
+    def sessions(self) -> list[dict[str, Any]]:
+        """Of those that are over."""
+        return self.events(lambda event: _is_exec(event) and event["stage"] == "ResponseComplete")
+
+    def session(self, before: int) -> dict[str, Any]:
+        """The next one, when there were so many before: kubectl may be gone before the gateway knows."""
+        end = time.monotonic() + SECONDS
+        while len(found := self.sessions()) == before:
+            self.assertLess(time.monotonic(), end, "the session is not told of")
+            time.sleep(0.02)
+        return found[-1]
+
     def run_in_box(self, *command: str, **environment: str) -> tuple[str, dict[str, Any]]:
         """What the user saw, and the session's event."""
+        before = len(self.sessions())
         arguments = (
             str(KUBECTL),
             "--kubeconfig",
@@ -117,8 +204,7 @@ class AuditTests(SynchronousTestCase):
             env={**os.environ, "HOME": str(self.folder), "TERM": "xterm", **environment},
             check=False,
         )
-        event = self.events(lambda event: event.get("objectRef", {}).get("subresource") == "exec")[-1]
-        return seen.stdout.decode(), event
+        return seen.stdout.decode(), self.session(before)
 
     def recording(self, event: dict[str, Any]) -> tuple[Header, list[Event]]:
         path = self.folder / "sessions" / event["annotations"]["cluster.core.oam.dev/recording"]
@@ -138,6 +224,33 @@ class AuditTests(SynchronousTestCase):
         self.assertEqual(shown, "one\r\ntwo\r\n")
         self.assertTrue(seen.startswith(shown), seen)
 
+    def check_replay(self, **environment: str) -> None:
+        """Somebody types, makes the window larger, and types on; what they saw is what is replayed."""
+        before = len(self.sessions())
+        with Terminal(self.world.kubeconfig, environment) as terminal:
+            terminal.resize(30, 100)
+            terminal.type("stty size", "30 100\r\n")
+            terminal.resize(40, 132)
+            terminal.type("stty size", "40 132\r\n")
+            terminal.type("echo h\u00e4llo \u2713", "h\u00e4llo \u2713\r\n")
+            self.assertEqual(terminal.end("exit 7"), 7)
+        seen = terminal.seen.decode().removesuffix("command terminated with exit code 7\r\n")
+        event = self.session(before)
+        header, events = self.recording(event)
+        self.assertEqual("".join(each.text for each in events if each.code == "o"), seen)
+        sizes = [(header.size.width, header.size.height), *(each.text for each in events if each.code == "r")]
+        self.assertEqual(sizes[-1], "132x40")
+        path = self.folder / "sessions" / event["annotations"]["cluster.core.oam.dev/recording"]
+        command = [str(Path(sys.executable).with_name("clustergateway")), "sessions", "play", "--speed", "0", str(path)]
+        played = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
+        self.assertEqual(played.stdout.decode(), seen)
+
+    def test_a_replay_over_websocket(self) -> None:
+        self.check_replay()
+
+    def test_a_replay_over_spdy(self) -> None:
+        self.check_replay(KUBECTL_REMOTE_COMMAND_WEBSOCKETS="false")
+
     def test_a_session_over_websocket(self) -> None:
         self.check_session("websocket")
 
@@ -146,3 +259,7 @@ class AuditTests(SynchronousTestCase):
 
     if which("script") is None:
         test_a_session_over_websocket.skip = test_a_session_over_spdy.skip = "there is no script to give a terminal"  # type: ignore[attr-defined]
+
+
+def _is_exec(event: dict[str, Any]) -> bool:
+    return bool(event.get("objectRef", {}).get("subresource") == "exec")

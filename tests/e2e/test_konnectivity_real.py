@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from typing import Any
 
 from twisted.internet import reactor as _reactor
@@ -14,7 +13,7 @@ from clustergateway.transport.endpoints.route import ProxyMode
 
 from ..contracts import konnectivity
 from ..contracts.konnectivity import MIB, Client, descriptors, until
-from .konnectivity_processes import Deployment, missing
+from .konnectivity_processes import Deployment, listens, missing
 
 reactor: Any = _reactor
 
@@ -143,7 +142,7 @@ class RealGrpcTests(konnectivity.KonnectivityContract):
             await self.deployment.server.kill()
             await until(lambda: not self.konnectivity.connections)
             self.deployment.start_server()
-            await until(lambda: _listens(self.deployment.port), 20)
+            await until(lambda: listens(self.deployment.port), 20)
         await self.refused()
         shown = self.ca.client("cluster-gateway")
         self.write("tls.crt", shown.certificate)
@@ -174,15 +173,3 @@ def _link(path: str) -> str:
         return os.readlink(path)
     except FileNotFoundError:  # closed in the meantime
         return ""
-
-
-def _listens(port: int) -> bool:
-    """Is somebody listening there? Asks the system, not the port."""
-    wanted = struct.pack(">I", 0x7F000001)
-    with open("/proc/net/tcp") as table:
-        for line in table.readlines()[1:]:
-            fields = line.split()
-            address, number = fields[1].split(":")
-            if fields[3] == "0A" and bytes.fromhex(address)[::-1] == wanted and int(number, 16) == port:
-                return True
-    return False

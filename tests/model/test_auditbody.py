@@ -90,7 +90,10 @@ class BodyTests(SynchronousTestCase):
             self.assertIn("secret", self.omitted(collected(json.dumps(body).encode())))
 
     def test_no_secret_however_deep(self) -> None:
-        for secret in ({"kind": "Secret", "stringData": {"a": "b"}}, {"kind": "TokenRequest", "status": {"token": "a"}}):
+        for secret in (
+            {"kind": "Secret", "stringData": {"a": "b"}},
+            {"kind": "TokenRequest", "status": {"token": "a"}},
+        ):
             work = {"kind": "ManifestWork", "spec": {"workload": {"manifests": [{"kind": "ConfigMap"}, secret]}}}
             self.assertIn("secret", self.omitted(collected(json.dumps(work).encode())))
         # What only names one is shown.

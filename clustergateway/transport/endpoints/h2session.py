@@ -2,9 +2,8 @@
 One HTTP/2 client connection that carries many streams of bytes both ways.
 
 h2 does settings, headers and resets. DATA, WINDOW_UPDATE, PING and GOAWAY never reach it: the first three because it
-spends twenty times as long on each as is done here and they come by the ten thousand a second (grpc-go measures the
-bandwidth with a PING beside nearly every answer), the last because h2 closes a connection that is only asked to take no
-more. docs/decisions/konnectivity-codec.md has the measurements.
+spends twenty times as long on each as is done here and they come by the ten thousand a second, the last because h2
+closes a connection that is only asked to take no more. docs/decisions/konnectivity-codec.md has the measurements.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from h2.events import Event, RemoteSettingsChanged, ResponseReceived, StreamEnde
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer, ITransport
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -48,6 +47,11 @@ STREAM_WINDOW = 1 << 20
 """What may be under way, or wait for a paused reader, in each stream: bytes."""
 CONNECTION_WINDOW = 1 << 26
 """Likewise in all streams together; given back on arrival, so that one slow stream cannot stop the others."""
+PONG_DELAY = 0.01
+"""
+How long a PING waits for its answer, seconds. grpc-go has at most one under way, to measure bandwidth, and sends the next
+beside the answer after that: to answer at once costs both sides a packet more for every request.
+"""
 _LARGEST_WINDOW = (1 << 31) - 1
 _LAST_STREAM = 1 << 30
 
@@ -72,12 +76,13 @@ class H2Session(Protocol):
     The connection.
 
     @param authority: put into C{:authority}.
+    @param closed: called when the connection is over.
     @param name: what to call the server in errors.
     @ivar ready: fires with this session when the server's settings are in, or fails if the connection ends first.
     @ivar retired: no new streams; the connection ends with its last stream.
     """
 
-    def __init__(self, authority: str, name: str, closed: Callable[[H2Session], None]) -> None:
+    def __init__(self, clock: IReactorTime, authority: str, name: str, closed: Callable[[H2Session], None]) -> None:
         self.ready: Deferred[H2Session] | None = Deferred()
         self.name = name
         self.retired = False
@@ -89,6 +94,9 @@ class H2Session(Protocol):
         self.blocked: dict[H2Stream, None] = {}
         self.streams: dict[int, H2Stream] = {}
         self.reads = 0
+        self._clock = clock
+        self._pongs: list[bytes] = []
+        self._answering: IDelayedCall | None = None
         self._authority = authority
         self._closed = closed
         self._initial_window = 65535
@@ -153,7 +161,7 @@ class H2Session(Protocol):
             elif frame.kind == GOAWAY:
                 self._going_away(frame.payload)
             elif frame.kind == PING and not frame.flags & ACK:
-                self.write(encode(Frame(PING, ACK, 0, frame.payload)))
+                self._answer_later(encode(Frame(PING, ACK, 0, frame.payload)))
             else:
                 self._feed(frame, touched)
         if self._uncredited >= CONNECTION_WINDOW // 2:
@@ -161,6 +169,16 @@ class H2Session(Protocol):
             self._uncredited = 0
         for stream in touched:
             stream.deliver()
+
+    def _answer_later(self, pong: bytes) -> None:
+        self._pongs.append(pong)
+        if self._answering is None:
+            self._answering = self._clock.callLater(PONG_DELAY, self._answer)
+
+    def _answer(self) -> None:
+        self._answering = None
+        self.write(b"".join(self._pongs))
+        self._pongs.clear()
 
     def _feed(self, frame: Frame, touched: Iterable[H2Stream]) -> None:
         """Let h2 look at a frame. What came before it is delivered before it takes effect."""
@@ -235,6 +253,8 @@ class H2Session(Protocol):
             return
         self.lost = self.retired = True
         self.blocked.clear()
+        if self._answering is not None:
+            self._answering.cancel()
         self._transport.abortConnection()  # type: ignore[attr-defined]
         self._closed(self)
         for stream in tuple(self.streams.values()):

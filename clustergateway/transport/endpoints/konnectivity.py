@@ -209,7 +209,7 @@ class Konnectivity:
         sessions: list[H2Session] = []
 
         def build() -> H2Session:
-            session = H2Session(authority(server.name, server.port), name, self._lost)
+            session = H2Session(self._clock, authority(server.name, server.port), name, self._lost)
             sessions.append(session)
             return session
 

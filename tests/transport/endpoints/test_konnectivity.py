@@ -532,8 +532,19 @@ class KonnectivityTests(SynchronousTestCase):
     def test_pings_are_answered(self) -> None:
         self.talk()
         self.connection.ping(b"12345678")
+        self.connection.ping(b"87654321")
         self.world.flush()
-        self.assertEqual([b"12345678"], self.connection.pongs)
+        self.assertEqual([], self.connection.pongs, "not with a packet of its own for each")
+        self.world.clock.advance(0.01)
+        self.world.flush()
+        self.assertEqual([b"12345678", b"87654321"], self.connection.pongs)
+
+    def test_pings_of_a_connection_that_is_lost(self) -> None:
+        self.talk()
+        self.connection.ping(b"12345678")
+        self.world.flush()
+        self.world.ways["10.0.0.1"].wires[0].cut()
+        self.assertNothingLeft()
 
     def test_the_limit_of_streams_changes(self) -> None:
         self.talk()
