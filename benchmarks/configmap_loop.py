@@ -53,7 +53,12 @@ def way(text: str) -> Way:
     found = client.Configuration()
     config.load_kube_config(file, context or None, client_configuration=found)
     pool = urllib3.PoolManager(
-        maxsize=1, ca_certs=found.ssl_ca_cert, cert_file=found.cert_file, key_file=found.key_file
+        maxsize=1,
+        ca_certs=found.ssl_ca_cert,
+        cert_file=found.cert_file,
+        key_file=found.key_file,
+        server_hostname=found.tls_server_name or None,
+        assert_hostname=found.tls_server_name or None,
     )
     token = found.get_api_key_with_prefix("authorization")
     return Way(name, found.host, pool, {"Authorization": token} if token else {})

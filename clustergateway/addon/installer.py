@@ -18,6 +18,7 @@ from ..model.addon import (
     deployment_config_name,
     parse_configuration,
 )
+from ..model.addoncluster import covers, stamped
 from ..model.addonconditions import Condition, condition_of
 from ..model.addonobjects import (
     API_SERVICE,
@@ -137,16 +138,19 @@ class Installer:
 
     async def _apply(self, wanted: Wanted, owner: Object) -> None:
         kind, content = wanted
+        metadata = {**content["metadata"], "ownerReferences": [owner]}
+        content = stamped({**content, "metadata": metadata})
+        present = await self._hub.find(kind, metadata["name"], metadata.get("namespace", ""))
+        if covers(present, content):
+            return
         try:
-            await self._hub.apply(kind, content, owner)
+            await self._hub.apply(kind, content)
         except Invalid:
             # What cannot be changed in place, for instance a roleRef, is made anew.
-            metadata = content["metadata"]
-            present = await self._hub.find(kind, metadata["name"], metadata.get("namespace", ""))
             if present is None:
                 raise
             await self._hub.delete(kind, present)
-            await self._hub.apply(kind, content, owner)
+            await self._hub.apply(kind, content)
 
     async def _clear_way(self, namespace: str) -> None:
         """A Deployment of this name with another selector is another's; applied over, it would be a mixture."""
@@ -164,7 +168,8 @@ class Installer:
                 raise Refused("ProxySecretMissing", f"there is no Secret {egress.namespace}/{name}")
             data = secret.get("data")
             wanted = copy_of_secret(copy, configuration.install_namespace, "Opaque", data or {})
-            await self._hub.apply(SECRETS, wanted, owner)
+            if not covers(await self._hub.find(SECRETS, copy, configuration.install_namespace), wanted):
+                await self._hub.apply(SECRETS, wanted, owner)
 
     async def _remember(self, content: Object, used: list[str]) -> Object:
         """Before anything is made in a namespace the status names it: so it is found when another is configured."""

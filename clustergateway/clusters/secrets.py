@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from ..errors import ConfigurationError, HubUnavailable, NotFound, UnknownCluster
+from ..errors import ConfigurationError, GatewayError, HubUnavailable, NotFound, UnknownCluster
 from ..kube.cache import Handlers, Informer
 from ..model.gateway import ClusterGateway
 from ..model.ocm import merge
@@ -145,7 +145,7 @@ class SecretReader:
 
     def find(self, name: str) -> Deferred[ClusterGateway]:
         """
-        @return: fails with L{UnknownCluster}, or as reading fails.
+        @return: fails with L{UnknownCluster}, or with L{HubUnavailable} if the hub does not tell.
         """
 
         async def found() -> ClusterGateway:
@@ -154,6 +154,14 @@ class SecretReader:
                 cluster = None if self._managed is None else await self._managed(name)
             except NotFound:
                 raise unknown(name) from None
+            except GatewayError as error:
+                # Whatever it is, the user is not to blame: not for our missing rights, nor for a hub that is busy.
+                raise HubUnavailable(
+                    f"the cluster cannot be read: {error.message}",
+                    cluster=name,
+                    hop="hub",
+                    retry_after=error.retry_after or 1,
+                ) from None
             try:
                 gateway = read_secret(secret, cluster)
             except ConfigurationError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from .secrets import CREDENTIAL_TYPE_LABEL, ENDPOINT_TYPE_LABEL
 ACCOUNT_GROUP = "authentication.open-cluster-management.io"
 VALIDITY = "4320h0m0s"
 """180 days."""
+APPLIED_ANNOTATION = "proxy.open-cluster-management.io/applied"
 SOURCE_ANNOTATION = "proxy.open-cluster-management.io/copied-from"
 
 Object = dict[str, Any]
@@ -55,6 +58,17 @@ def gateway_secret(configuration: Configuration, cluster: str, token: Mapping[st
         "type": "Opaque",
         "data": {"ca.crt": data["ca.crt"], "token": data["token"]},
     }
+
+
+def stamped(content: Object) -> Object:
+    """
+    With an annotation that changes whenever anything else of it does: by it an object shows what was last applied, so
+    that what is no longer wanted is seen too. Not for Secrets.
+    """
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+    metadata = content["metadata"]
+    annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: digest}
+    return {**content, "metadata": {**metadata, "annotations": annotations}}
 
 
 def is_ours(content: Mapping[str, Any]) -> bool:

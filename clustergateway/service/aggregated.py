@@ -22,7 +22,7 @@ from ..clusters.health import SecretHealth
 from ..clusters.ocm import AwaitedApi
 from ..clusters.overlay import Overlay
 from ..clusters.secrets import SecretDirectory, SecretReader
-from ..errors import ConfigurationError, GatewayError, HubUnavailable
+from ..errors import ConfigurationError, Conflict, GatewayError, HubUnavailable, NotFound
 from ..interfaces import Directory
 from ..kube.cache import Informer
 from ..kube.follow import FollowedFile
@@ -272,7 +272,18 @@ class Aggregated:
         return self._health.write(name, health, resource_version)
 
     async def _patch_secret(self, name: str, change: Mapping[str, Any]) -> Mapping[str, Any]:
-        return await self._client.patch(SECRETS, name, self._settings.secret_namespace, dict(change))
+        try:
+            return await self._client.patch(SECRETS, name, self._settings.secret_namespace, dict(change))
+        except (Conflict, NotFound):
+            raise
+        except GatewayError as error:
+            # Whoever writes has the right to: if we have not, or the hub is busy, it is not theirs to mend.
+            raise HubUnavailable(
+                f"the health cannot be written: {error.message}",
+                cluster=name,
+                hop="hub",
+                retry_after=error.retry_after or 1,
+            ) from None
 
 
 class Unheard:

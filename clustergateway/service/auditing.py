@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TextIO
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
@@ -68,7 +69,8 @@ class Auditing:
 def _sinks(settings: Settings, reactor: Any, environment: Mapping[str, str]) -> list[Sink]:
     sinks: list[Sink] = []
     if settings.audit_log_path == "-":
-        sinks.append(StreamSink(_print))
+        # As it is now: twistd puts its own log in the place of sys.stdout.
+        sinks.append(StreamSink(partial(_print, sys.stdout)))
     elif settings.audit_log_path:
         most = settings.audit_log_maxsize * MEGABYTE
         sinks.append(FileSink(settings.audit_log_path, reactor, most, settings.audit_log_maxbackup))
@@ -77,9 +79,9 @@ def _sinks(settings: Settings, reactor: Any, environment: Mapping[str, str]) -> 
     return sinks
 
 
-def _print(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+def _print(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
 
 
 def _post(kubeconfig: str, reactor: Any, environment: Mapping[str, str]) -> Callable[[bytes], Deferred[int]]:

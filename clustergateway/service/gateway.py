@@ -50,7 +50,6 @@ from .guard import guard
 from .sources import Sources
 from .upstream import PoolBuilder, route_config
 
-
 AFTERMATH = 5.0
 """Seconds after which nobody waits for cut connections any more."""
 

@@ -34,6 +34,8 @@ from ..model.konnectivity import (
     encode,
 )
 
+_HEADERS = [(":status", "200"), ("content-type", "application/grpc")]
+
 
 class ProxyServer(Factory):
     """
@@ -75,6 +77,7 @@ class Connection(Protocol):
         self.headers: dict[int, dict[str, str]] = {}
         self.ended: list[int] = []
         self.pongs: list[bytes] = []
+        self._answered: set[int] = set()
         self.streams: dict[int, _Stream] = {}
         self.server = server
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
@@ -100,8 +103,6 @@ class Connection(Protocol):
             assert event.stream_id and event.headers
             self.headers[event.stream_id] = {str(k): str(v) for k, v in event.headers}
             self.streams[event.stream_id] = _Stream(self, event.stream_id)
-            headers = [(":status", "200"), ("content-type", "application/grpc")]
-            self.h2.send_headers(event.stream_id, headers)
         elif isinstance(event, DataReceived):
             assert event.stream_id
             self.streams[event.stream_id].received(event.data or b"", event.flow_controlled_length or 0)
@@ -139,7 +140,10 @@ class Connection(Protocol):
         self.send_bytes(stream, encode(packet))
 
     def send_bytes(self, stream: int, message: bytes) -> None:
-        """Send a message that need not be a packet."""
+        """Send a message that need not be a packet. Headers go with the first one, as gRPC does it."""
+        if stream not in self._answered:
+            self._answered.add(stream)
+            self.h2.send_headers(stream, _HEADERS)
         self.streams[stream].send(prefix(len(message)) + message)
         self.flush()
 
@@ -150,7 +154,9 @@ class Connection(Protocol):
 
     def finish(self, stream: int, status: str, message: str = "") -> None:
         """End a stream as gRPC does."""
-        self.h2.send_headers(stream, [("grpc-status", status), ("grpc-message", message)], end_stream=True)
+        headers = [] if stream in self._answered else _HEADERS
+        trailers = [("grpc-status", status), ("grpc-message", message)]
+        self.h2.send_headers(stream, [*headers, *trailers], end_stream=True)
         self.flush()
 
     def reset(self, stream: int) -> None:

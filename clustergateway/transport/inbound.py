@@ -13,7 +13,7 @@ from ..model.identity import Claims
 from ..model.record import Record
 from ..model.status import status_answer
 from .exchange import Exchange
-from .tls import can_half_close, certificates, is_tls
+from .tls import can_half_close, certificates, is_broken, is_tls
 
 if TYPE_CHECKING:
     from .channel import Gateway, GatewayChannel
@@ -388,6 +388,10 @@ class Inbound:
                 self._served.check(now)
             elif waited > limits.body_timeout:
                 self._served.client_malformed(RequestTimeout("the request body did not come in time"))
+        elif phase == _RAW:
+            # Held because the cluster does not read: that the client is gone is then nowhere to be seen.
+            if self._held and is_broken(self.transport):
+                self.abort()
         elif phase == _HANDSHAKE:
             if waited > limits.handshake_timeout:
                 self.abort()

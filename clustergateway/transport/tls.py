@@ -80,6 +80,13 @@ def hang_up(transport: Any) -> None:
         transport.loseConnection()
 
 
+def is_broken(transport: Any) -> bool:
+    """Whether the connection failed unnoticed: nobody is told of a reset on a socket that is not being read."""
+    tcp = transport.transport if isinstance(transport, TLSMemoryBIOProtocol) else transport
+    sock = getattr(tcp, "socket", None)
+    return sock is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+
+
 def _der(certificate: crypto.X509) -> bytes:
     return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,11 @@ class TlsFacts:
     def __init__(self, base: Connection, tls: ssl.SSLObject) -> None:
         self._base = base
         self.tls = tls
+
+    @property
+    def socket(self) -> socket.socket:
+        """As TCP transports have it."""
+        return self._base.socket
 
     def certificates(self) -> tuple[bytes | None, tuple[bytes, ...]]:
         """

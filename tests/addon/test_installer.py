@@ -231,6 +231,10 @@ class ChangeTests(InstallerTestCase):
         self.assertEqual(pod["tolerations"], [{"operator": "Exists"}])
         self.assertEqual(self.container()["image"], "mirror.test/gateway/it:7")
         self.assertEqual(self.container()["resources"]["limits"], {"memory": "2Gi"})
+        self.world.patch(self.world.types.deployment_configs, "small", {"spec": {"nodePlacement": None}}, OWN)
+        self.world.settle()
+        pod = self.world.need(DEPLOYMENTS, "gateway-deployment", "vela-system")["spec"]["template"]["spec"]
+        self.assertFalse(pod.get("nodeSelector"))
         self.world.delete(self.world.types.deployment_configs, "small", OWN)
         self.world.settle()
         self.assertEqual(self.world.configured(), ("False", "DeploymentConfigMissing"))
@@ -242,6 +246,12 @@ class ChangeTests(InstallerTestCase):
         self.world.settle()
         self.assertEqual(self.bundle(), bundle)
         self.assertEqual(self.container()["image"], "gateway:1")
+
+    def test_nothing_is_written_when_all_is_well(self) -> None:
+        self.world.settle(700, 50)
+        before = self.world.clients[-1].writes
+        self.world.settle(2000, 100)
+        self.assertEqual(self.world.clients[-1].writes, before)
 
     def test_another_s_deployment_of_the_same_name(self) -> None:
         """Its selector cannot be changed: it is made anew."""

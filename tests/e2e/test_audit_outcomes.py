@@ -305,3 +305,16 @@ class Outcomes(SynchronousTestCase):
         self.assertIn(f"authorization: bearer {RECEIVER_TOKEN}".encode(), head.lower())
         self.assertEqual(self.gateway.gauge('cluster_gateway_audit_events{result="dropped"'), 0.0)
         self.assertGreater(self.gateway.gauge('cluster_gateway_audit_events{result="written"'), 0.0)
+
+
+class OnStandardOutput(SynchronousTestCase):
+    def test_a_line_is_an_event(self) -> None:
+        gateway = Gateway("--audit-log-path=-")
+        self.addCleanup(gateway.close)
+        gateway.ask("api/v1/pods", "Audit-Id: shown")
+        end = time.monotonic() + SECONDS
+        while '"auditID":"shown"' not in gateway.process.output:
+            self.assertLess(time.monotonic(), end, gateway.process.output)
+            time.sleep(0.02)
+        (line,) = (line for line in gateway.process.output.splitlines() if '"auditID":"shown"' in line)
+        self.assertEqual(wrong(json.loads(line)), [])

@@ -67,7 +67,7 @@ class InformerTests(SynchronousTestCase):
         self.told.clear()
         self.body.event("ERROR", code=410)
         self.clock.advance(1)
-        self.assertEqual(self.told, ["-a1", "c1>c20", "+d21"])
+        self.assertEqual(self.told, ["c1>c20", "+d21", "-a1"])
         self.assertEqual(informer.resource_version, "30")
 
     def test_odd_events(self) -> None:

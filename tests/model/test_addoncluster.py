@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.model.addon import Configuration, Egress
-from clustergateway.model.addoncluster import account, account_type, covers, gateway_secret, is_ours
+from clustergateway.model.addoncluster import account, account_type, covers, gateway_secret, is_ours, stamped
 from clustergateway.model.gateway import TokenCredential
 from clustergateway.model.secrets import gateway_from_secret
 
@@ -52,6 +52,15 @@ class GatewaySecretTests(SynchronousTestCase):
             account_type("v1alpha1").path("a", "east"),
             "/apis/authentication.open-cluster-management.io/v1alpha1/namespaces/east/managedserviceaccounts/a",
         )
+
+
+class StampedTests(SynchronousTestCase):
+    def test_what_is_gone_shows(self) -> None:
+        more = stamped({"metadata": {"name": "a", "annotations": {"kept": "yes"}}, "spec": {"a": 1, "b": 2}})
+        less = stamped({"metadata": {"name": "a", "annotations": {"kept": "yes"}}, "spec": {"a": 1}})
+        self.assertFalse(covers(more, less))
+        self.assertTrue(covers(less, less))
+        self.assertEqual(more["metadata"]["annotations"]["kept"], "yes")
 
 
 class CoversTests(SynchronousTestCase):

@@ -196,6 +196,42 @@ class Local(SynchronousTestCase):
         self.assertFalse(channel._waitingForTransport)
 
 
+class Retired(SynchronousTestCase):
+    """When other client certificates mean something, who was not asked for one has to come again."""
+
+    def setUp(self) -> None:
+        self.world = World(resource=Root())
+
+    def retire(self) -> None:
+        self.world.site.retire()
+        self.world.network.pump()
+
+    def test_idle_connections_are_closed(self) -> None:
+        client = self.world.client()
+        self.world.send(client, request("GET /apis"))
+        self.retire()
+        self.assertIsNotNone(client.lost)
+        self.world.client()  # new ones are welcome
+        self.assertEqual(1, self.world.site.connections)
+
+    def test_new_ones_get_their_first_answer(self) -> None:
+        client = self.world.client()
+        self.retire()
+        self.assertIsNone(client.lost)
+        self.world.send(client, request("GET /apis"))
+        self.assertEqual(200, answer(client.take())[0])
+        self.assertIsNotNone(client.lost)
+
+    def test_busy_ones_finish(self) -> None:
+        client = self.world.client()
+        self.world.send(client, GET)
+        self.retire()
+        self.assertIsNone(client.lost)
+        self.world.send(self.world.cluster, OK)
+        self.assertEqual(200, answer(client.take())[0])
+        self.assertIsNotNone(client.lost)
+
+
 class Shutdown(SynchronousTestCase):
     def setUp(self) -> None:
         self.root = Root()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, cast
+
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,6 +14,16 @@ SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nX-Stream-Protocol-Version: v4\r\n"
     b"Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
 )
+
+
+class FailedSocket:
+    """Has nothing but the error that the system keeps for it."""
+
+    def __init__(self, error: int) -> None:
+        self._error = error
+
+    def getsockopt(self, level: int, option: int) -> int:
+        return self._error
 
 
 class Upgrades(SynchronousTestCase):
@@ -43,6 +55,19 @@ class Upgrades(SynchronousTestCase):
         [record] = self.world.records
         self.assertEqual((101, "SPDY/3.1"), (record.code, record.upgrade))
         self.assertEqual((20, 19), (record.bytes_in, record.bytes_out))
+
+    def test_a_client_that_is_reset_while_the_cluster_does_not_read(self) -> None:
+        """Its socket is not read then, so that only asking finds out."""
+        self.upgrade()
+        inbound = cast("Any", self.client.transport).other.protocol.inbound
+        inbound.hold()
+        inbound.transport.socket = FailedSocket(0)
+        self.world.advance(2)
+        self.assertEqual([], self.world.records)
+        inbound.transport.socket = FailedSocket(104)
+        self.world.advance(2)
+        self.assertEqual([101], [record.code for record in self.world.records])
+        self.assertIsNotNone(cast("Any", self.world.cluster.transport).ended)
 
     def test_asks_for_it_upstream(self) -> None:
         self.world.send(self.client, EXEC)

@@ -49,8 +49,8 @@ CONNECTION_WINDOW = 1 << 26
 """Likewise in all streams together; given back on arrival, so that one slow stream cannot stop the others."""
 PONG_DELAY = 0.01
 """
-How long a PING waits for its answer, seconds. grpc-go has at most one under way, to measure bandwidth, and sends the next
-beside the answer after that: to answer at once costs both sides a packet more for every request.
+How long a PING waits for its answer, seconds. grpc-go has one under way at a time, to measure bandwidth, and sends the
+next beside the data after that: to answer at once costs both sides a packet more for every request.
 """
 _LARGEST_WINDOW = (1 << 31) - 1
 _LAST_STREAM = 1 << 30
@@ -307,6 +307,12 @@ class H2Session(Protocol):
         self.streams.pop(stream.number, None)
         self.blocked.pop(stream, None)
         stream.over(error)
+
+    def probe(self) -> None:
+        """Make a server that is alive say something: settings are to be acknowledged (RFC 9113 section 6.5.3)."""
+        if not self.lost:
+            self._h2.update_settings({})
+            self._flush_h2()
 
     def abandon(self) -> None:
         """Nobody wants this connection."""

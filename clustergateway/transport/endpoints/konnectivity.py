@@ -25,6 +25,8 @@ from .tunnel import Tunnel
 
 _SILENCE = 4.0
 """A dial that got no answer for so long, on a connection that brought nothing else either, makes that one suspect."""
+_PROBE = 2.0
+"""How long a suspect connection has to prove that it is alive, seconds."""
 
 _PATIENCE = Patience(first=0.25, most=5.0)
 
@@ -241,12 +243,13 @@ class Konnectivity:
         self._sessions.pop(session, None)
 
     def suspect(self, session: H2Session) -> None:
-        """A session does not answer: let new tunnels use another."""
-        server = self._sessions.get(session)
-        if server is not None:
-            self._choice.failed(server, self._clock.seconds())
-            self._refusal.setdefault(server, UpstreamTimeout(f"{session.name} does not answer", hop="proxy"))
-        session.retire()
+        """A session has been silent for long. If the server is, and not just an agent, new tunnels use another one."""
+        session.probe()
+        self._clock.callLater(_PROBE, self._judge, session, session.reads)
+
+    def _judge(self, session: H2Session, reads: int) -> None:
+        if session.reads == reads and not session.lost:
+            session.retire()
 
     def new_tunnel(self, session: H2Session, host: str, port: int, dial: _Dial) -> Tunnel:
         """Begin to dial."""

@@ -380,10 +380,20 @@ class KonnectivityTests(SynchronousTestCase):
         dialled = self.world.dial()
         self.world.clock.advance(10)
         self.failureResultOf(dialled, UpstreamTimeout)
-        self.failureResultOf(self.world.dial(), UpstreamTimeout)
-        self.world.clock.advance(0.25)
+        self.world.clock.advance(2)
         self.talk()
         self.assertEqual(2, self.world.ways["10.0.0.1"].attempts)
+
+    def test_an_agent_that_is_silent_does_not_speak_for_the_server(self) -> None:
+        self.talk()
+        dialled, _, _ = self.dialling()
+        self.world.clock.advance(10)
+        self.failureResultOf(dialled, UpstreamTimeout)
+        self.world.flush()
+        self.world.clock.advance(2)
+        self.server.automatic = True
+        self.talk()
+        self.assertEqual(1, self.world.ways["10.0.0.1"].attempts)
 
     def test_the_dial_is_given_up_by_the_agent(self) -> None:
         dialled, stream, random = self.dialling()
@@ -404,6 +414,13 @@ class KonnectivityTests(SynchronousTestCase):
         self.world.flush()
         failure = self.failureResultOf(dialled, UpstreamError)
         self.assertIn("gRPC status 7: not you", str(failure.value))
+        self.assertNothingLeft()
+
+    def test_grpc_status_of_an_open_tunnel(self) -> None:
+        talk, stream = self.opened()
+        self.connection.finish(stream, "14", "going down")
+        self.world.flush()
+        self.assertIn("gRPC status 14: going down", str(talk.lost))
         self.assertNothingLeft()
 
     # Strange packets.
