@@ -137,19 +137,19 @@ def _named(secret: Mapping[str, Any], labels: Mapping[str, str]) -> ClusterGatew
 def _endpoints(name: str, kind: str, data: Mapping[str, bytes], required: bool) -> tuple[Endpoint, ...]:
     ca = _ca(data)
     proxy_url = _proxy_url(data)
-    url = _text(data, "endpoint").strip()
+    urls = _text(data, "endpoint").split()
     if kind == "ClusterProxy":
-        if not url:
+        if not urls:
             return (cluster_proxy_endpoint(name, ca),)
-        endpoint = parse_endpoint(url, "data key endpoint", ca=ca, insecure=ca is None)
-        return (replace(endpoint, via_cluster_proxy=True),)
+        dialled = (parse_endpoint(url, "data key endpoint", ca=ca, insecure=ca is None) for url in urls)
+        return tuple(replace(endpoint, via_cluster_proxy=True) for endpoint in dialled)
     if kind != "Const":
         raise ConfigurationError(f"label {ENDPOINT_TYPE_LABEL} must be Const or ClusterProxy")
-    if not url:
-        if required:
-            raise ConfigurationError("data key endpoint is missing")
-        return ()
-    return (parse_endpoint(url, "data key endpoint", ca=ca, insecure=ca is None, proxy_url=proxy_url),)
+    if not urls and required:
+        raise ConfigurationError("data key endpoint is missing")
+    return tuple(
+        parse_endpoint(url, "data key endpoint", ca=ca, insecure=ca is None, proxy_url=proxy_url) for url in urls
+    )
 
 
 def _proxy_url(data: Mapping[str, bytes]) -> str:

@@ -232,6 +232,13 @@ class BrokenTests(SynchronousTestCase):
         self.assertIn("metadata.name", self.broken(secret(name="East/../hunter2"), data=token_data()))
         self.assertIn("metadata.uid", self.broken(secret(uid=7), data=token_data()))
 
+    def test_several_endpoints_in_order(self) -> None:
+        urls = "https://one.example:6443\nhttps://two.example\n"
+        gateway = parse(secret(), data=token_data(endpoint=urls))
+        self.assertEqual([(e.host, e.port) for e in gateway.endpoints], [("one.example", 6443), ("two.example", 443)])
+        tunnelled = parse(secret(endpoint_type="ClusterProxy"), data=token_data(endpoint=urls))
+        self.assertTrue(all(endpoint.via_cluster_proxy for endpoint in tunnelled.endpoints))
+
     def test_endpoint_from_elsewhere(self) -> None:
         manifest = {**secret(), "data": data(token="hunter2", ca_crt=CA)}
         gateway = gateway_from_secret(manifest, endpoint_required=False)
