@@ -12,6 +12,7 @@ from ..clusters.upstreams import Upstreams
 from ..credentials.source import Source
 from ..observe.metrics import Reading
 from ..transport.channel import GatewaySite
+from ..transport.endpoints.konnectivity import Konnectivity
 from ..transport.endpoints.route import Routes
 from ..transport.pool import Pool
 from .sources import Sources
@@ -69,9 +70,16 @@ def readings(
         {(name,): float(state != "closed") for name, state in breakers.states()},
     )
     if routes.konnectivity is not None:
-        yield (
-            "clustergateway_tunnels",
-            "Open konnectivity tunnels.",
-            (),
-            {(): float(routes.konnectivity.tunnels)},
-        )
+        yield from _tunnels(routes.konnectivity)
+
+
+def _tunnels(konnectivity: Konnectivity) -> Iterable[Reading]:
+    numbers = (
+        ("tunnels", "Open konnectivity tunnels.", konnectivity.tunnels),
+        ("tunnels_unconnected", "Tunnels that are being dialled or closed.", konnectivity.unconnected),
+        ("proxy_server_connections", "HTTP/2 connections to proxy-servers.", konnectivity.connections),
+        ("tunnel_dials", "Tunnels asked for so far.", konnectivity.dials),
+        ("tunnel_dial_failures", "How many of them did not come about.", konnectivity.failures),
+    )
+    for name, doc, number in numbers:
+        yield f"clustergateway_{name}", doc, (), {(): float(number)}

@@ -79,9 +79,7 @@ class Outbound(Protocol):
         if hasattr(transport, "setTcpNoDelay"):
             transport.setTcpNoDelay(True)
         self.alive = True
-        peer = transport.getPeer()
-        host = getattr(peer, "host", "")
-        self.address = f"{host}:{peer.port}" if host else self._pool.name
+        self.address = _address(transport.getPeer()) or self._pool.name
 
     def send(self, exchange: Exchange, request: bytes, *, held: bool) -> None:
         """
@@ -307,3 +305,11 @@ class Outbound(Protocol):
             exchange.upstream_lost(self, lost_error(reason, self._pool.name))
         else:
             exchange.upstream_failed(lost_error(reason, self._pool.name))
+
+
+def _address(peer: Any) -> str:
+    """HOST:PORT of the other end, C{""} if it has none. A tunnel's is a name, every other an IP address."""
+    host = getattr(peer, "host", "") or getattr(peer, "hostname", b"").decode("ascii", "replace")
+    if not host:
+        return ""
+    return f"[{host}]:{peer.port}" if ":" in host else f"{host}:{peer.port}"
