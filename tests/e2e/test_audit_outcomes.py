@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from shutil import rmtree
+from threading import Event
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -207,13 +208,18 @@ class Outcomes(SynchronousTestCase):
         self.assertEqual(self.ended(), ("client-gone", 499))
 
     def test_the_cluster_hangs_up(self) -> None:
+        arrived = Event()
+
         def half(conversation: Conversation) -> None:
             conversation.request()
             conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+            # A reset takes with it what the other side has not read yet.
+            arrived.wait(SECONDS)
             conversation.reset()
 
         self.east.script = half
         self.send("api/v1/pods").head()
+        arrived.set()
         self.assertEqual(self.ended(), ("upstream-gone", 200))
 
     def test_the_cluster_says_nothing(self) -> None:
