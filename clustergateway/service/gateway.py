@@ -128,7 +128,8 @@ class GatewayService(Service):
         settle_gc()
         server = self.url
         self._sources.serving(server, self._certificate.trust)
-        self._log.info("serving on {server}", server=server)
+        # Whoever reads this may send a signal: it is said when signals are handled, once the reactor runs.
+        self._reactor.callWhenRunning(self._log.info, "serving on {server}", server=server)
 
     def _listen(self, site: GatewaySite) -> IListeningPort:
         port, address = self._settings.secure_port, self._settings.bind_address
