@@ -43,12 +43,14 @@ class Claims:
     @ivar headers: the header fields that can carry identity (see L{clustergateway.model.headers}), names lowercased,
         values stripped of surrounding white space, in order of arrival.
     @ivar address: the client's IP address, for logs only.
+    @ivar outdated: the connection was made when other client certificates were asked for than now.
     """
 
     certificate: bytes | None = None
     chain: tuple[bytes, ...] = ()
     headers: tuple[tuple[bytes, bytes], ...] = ()
     address: str = ""
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

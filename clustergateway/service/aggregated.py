@@ -289,7 +289,8 @@ class Aggregated:
 class Unheard:
     """
     Asked last, after everybody who might know a client: as long as the hub has not said whom to believe, nobody can
-    tell whether somebody is a stranger.
+    tell whether somebody is a stranger. Nor can it be told of who was not asked for the right certificate, for the same
+    reason a moment ago; the connection ends with this answer, and the next one will be asked.
     """
 
     def __init__(self, unheard: Callable[[], bool]) -> None:
@@ -299,7 +300,7 @@ class Unheard:
         """
         @raise HubUnavailable: nobody can tell.
         """
-        if self._unheard():
+        if self._unheard() or claims.outdated:
             raise HubUnavailable(UNHEARD, hop="hub", retry_after=1)
 
 

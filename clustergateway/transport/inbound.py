@@ -215,7 +215,7 @@ class Inbound:
         if self._certificates is None:
             self._certificates = certificates(self.transport)
         leaf, chain = self._certificates
-        self._claims = Claims(leaf, chain, head.identity, self._address)
+        self._claims = Claims(leaf, chain, head.identity, self._address, self._retired)
         return self._claims
 
     def admitted(self) -> None:

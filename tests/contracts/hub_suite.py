@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from .hub import APISERVICE, GROUP, NAMESPACE, PATH, ROOT, HubWorld, Load, cluster_secret, eventually, rule
+from .hub import GROUP, NAMESPACE, PATH, ROOT, HubWorld, Load, cluster_secret, eventually, rule
 
 _CREDENTIALS = ("PRIVATE KEY", "privateKey", "tls.key")
 
@@ -59,7 +60,6 @@ class Installed(HubTestCase):
         self.assertEqual(
             sorted(made),
             [
-                ("APIService", ""),
                 ("ClusterRole", ""),
                 ("ClusterRoleBinding", ""),
                 ("Deployment", NAMESPACE),
@@ -71,12 +71,6 @@ class Installed(HubTestCase):
                 ("ServiceAccount", NAMESPACE),
             ],
         )
-
-    def test_applied_again_it_keeps_the_ca(self) -> None:
-        manifest = str(ROOT / "k8s" / "base" / "apiservice.yaml")
-        kept = self.world.get("apiservice", APISERVICE)["spec"]["caBundle"]
-        out = self.world.must("apply", "-f", manifest, "--dry-run=server", "-o", "json").out
-        self.assertEqual(json.loads(out)["spec"]["caBundle"], kept)
 
     def test_samples(self) -> None:
         for manifest in (*_SAMPLES, ROOT / "k8s" / "samples" / "rbac.yaml"):
@@ -311,6 +305,20 @@ class Known(HubTestCase):
         token = self.world.must("create", "token", "robot", "-n", NAMESPACE).out.strip()
         self.assertEqual(self.ask(Authorization=f"Bearer {token}")[0], 200)
         self.assertEqual(self.ask(Authorization=f"Bearer {token[:-4]}AAAA")[0], 401)
+
+    def test_token_of_a_browser(self) -> None:
+        """A WebSocket client that can send no header of its own names its token as a subprotocol."""
+        self.world.allow_account("browser", rule("clustergateways/proxy", "get"))
+        token = self.world.must("create", "token", "browser", "-n", NAMESPACE).out.strip()
+        encoded = base64.urlsafe_b64encode(token.encode()).decode("ascii").rstrip("=")
+        asked = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        asked["Sec-WebSocket-Key"] = "dGhlIHNhbXBsZSBub25jZQ=="
+        path = f"{PATH}/clustergateways/east/proxy/api/v1/namespaces/default/pods/nobody/exec?command=true"
+        for shown, code in ((encoded, 404), ("bm9uc2Vuc2U", 401)):
+            caller = self.world.direct(self.world.gateway, None)
+            self.addCleanup(caller.close)
+            offered = f"base64url.bearer.authorization.k8s.io.{shown}, v5.channel.k8s.io"
+            self.assertEqual(caller.call("GET", path, {**asked, "Sec-WebSocket-Protocol": offered})[0], code)
 
     def test_front_proxy(self) -> None:
         self.assertEqual(

@@ -144,6 +144,7 @@ class ImageTests(SynchronousTestCase):
         self.assertEqual((image.user, image.exposed), ("65532:65532", "9443"))
         # What is in the final stage came from wheels alone.
         self.assertFalse(list((self.folder / "final").rglob("setup.cfg")))
+        self.assertTrue(list((self.folder / "final" / "opt").rglob("twisted/plugins/dropin.cache")))
         self.assertIn("--secret-namespace", image.process("--help").stdout)
         # The original's arguments, where there is no hosting cluster.
         original = (
@@ -156,8 +157,9 @@ class ImageTests(SynchronousTestCase):
         self.assertIn("cluster-gateway: ", alone.stderr)
         (self.folder / "hub.kubeconfig").write_text(_KUBECONFIG)
         hub = ("--kubeconfig", str(self.folder / "hub.kubeconfig"), "--bind-address=127.0.0.1")
-        running = Process(image.command(*original, *hub), "serving on https://", self.folder)
+        running = Process(image.command(*original, *hub), "secrets of the hub: The hub cannot be reached", self.folder)
         self.assertEqual(running.end(), 0)
+        self.assertIn("serving on https://", running.output)
         self.assertIn("APIPriorityAndFairness", running.output)
 
 

@@ -368,6 +368,13 @@ class TrustFaultsTests(AggregatedTestCase):
                 self.assertEqual((who.user, who.source), ("jane", "requestheader"))
                 self.assertIsInstance(self.outcome(sources.authenticator.authenticate, Claims()), Unauthenticated)
 
+    def test_who_was_not_asked(self) -> None:
+        """A connection from before its certificate meant anything: the client has to come again, not to log in."""
+        sources = self.begin()
+        error = self.outcome(sources.authenticator.authenticate, Claims(outdated=True))
+        self.assertIsInstance(error, HubUnavailable)
+        self.assertEqual(self.outcome(sources.authenticator.authenticate, replace(TOKEN, outdated=True)).user, "jane")
+
     def test_the_last_good_one_stays(self) -> None:
         sources = self.begin()
         before = sources.client_ca()

@@ -200,7 +200,8 @@ class Retired(SynchronousTestCase):
     """When other client certificates mean something, who was not asked for one has to come again."""
 
     def setUp(self) -> None:
-        self.world = World(resource=Root())
+        self.root = Root()
+        self.world = World(resource=self.root)
 
     def retire(self) -> None:
         self.world.site.retire()
@@ -220,6 +221,7 @@ class Retired(SynchronousTestCase):
         self.assertIsNone(client.lost)
         self.world.send(client, request("GET /apis"))
         self.assertEqual(200, answer(client.take())[0])
+        self.assertTrue(self.root.seen[0].claims.outdated)
         self.assertIsNotNone(client.lost)
 
     def test_busy_ones_finish(self) -> None:
