@@ -24,7 +24,8 @@ from twisted.trial.unittest import SkipTest
 
 from clustergateway.sandbox.pki import Authority, Pair
 
-from .hub import NAMESPACE, PATH, SECONDS, SERVICE, ApiServerProcess, Caller, HubWorld, cluster_secret, eventually, rule
+from .hub import HubWorld, cluster_secret, rule
+from .hub_processes import NAMESPACE, PATH, SECONDS, SERVICE, ApiServerProcess, Caller, eventually
 
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW_BODY = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.model.test_auditevent import wrong
 
 from .as_whom import REVIEW, REVIEW_BODY, Answer, AsWhom, request
-from .hub import PATH, eventually
+from .hub_processes import PATH, eventually
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 REQUESTS = {

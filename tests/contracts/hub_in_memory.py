@@ -20,7 +20,7 @@ from clustergateway.sandbox.pki import Authority, Pair
 from clustergateway.sandbox.server import ApiServer, SandboxConfig
 from clustergateway.sandbox.tls import server_options
 
-from .hub import ROOT, SECONDS, eventually, free_port
+from .hub_processes import ROOT, SECONDS, eventually, free_port
 
 GO_AWAY, COME_BACK = signal.SIGUSR1, signal.SIGUSR2
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clustergateway.sandbox.pki import Pair
 
-from .hub import Caller, eventually
+from .hub_processes import Caller, eventually
 from .real import spawn
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import hub_disturbed as disturbed
 from . import hub_suite as suite
 from .hub import HubWorld, shared
 from .hub_in_memory import InMemoryCluster
@@ -32,19 +33,19 @@ class KnownTests(_Here, suite.Known):
     pass
 
 
-class HealthTests(_Here, suite.Health):
+class HealthTests(_Here, disturbed.Health):
     pass
 
 
-class RotatedTests(_Here, suite.Rotated):
+class RotatedTests(_Here, disturbed.Rotated):
     pass
 
 
-class RestartedTests(_Here, suite.Restarted):
+class RestartedTests(_Here, disturbed.Restarted):
     pass
 
 
-class ReplicatedTests(_Here, suite.Replicated):
+class ReplicatedTests(_Here, disturbed.Replicated):
     pass
 
 

@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from ..addon.definitions import hub_definitions
-from ..contracts.hub import NAMESPACE, ROOT, SECONDS, Caller, HubWorld, eventually
+from ..contracts.hub import HubWorld
+from ..contracts.hub_processes import NAMESPACE, ROOT, SECONDS, Caller, eventually
 
 OWN = "open-cluster-management-cluster-gateway"
 TLS = "/etc/cluster-gateway/tls"

@@ -6,7 +6,7 @@ import base64
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ..contracts.hub import NAMESPACE, PATH, SECONDS, eventually
+from ..contracts.hub_processes import NAMESPACE, PATH, SECONDS, eventually
 from .addon import AddonWorld
 
 CONFIGURATION = ("clustergatewayconfiguration", "cluster-gateway")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..contracts.hub import ApiServerProcess
 from ..contracts.hub_in_memory import InMemoryCluster
+from ..contracts.hub_processes import ApiServerProcess
 from ..contracts.hub_real import RealCluster
 from . import addon_suite
 from .addon import AddonWorld
