@@ -88,10 +88,6 @@ class IdentityExchanger:
         own = (f"cluster {name}: {why}" for name, (_, each) in self._own.items() for why in each.problems())
         return (*found, *own)
 
-    def in_force(self) -> Configuration:
-        """The global configuration."""
-        return self._global
-
     def cluster_changed(self, event: str, cluster: ClusterGateway) -> None:
         """To be subscribed to the directory, so that a cluster's bad configuration is seen before it is needed."""
         if event == "DELETED":

@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 
 from ..pipe import CHUNK, Discard, Empty, Sink, Source
 from ..terminal import Terminal
-from .filesystem import File, FileError, FileSystem
+from .filesystem import File, FileSystem
 
 BREATH = 1e-6  # seconds: the reactor's next turn, and on a clock that stands still not at once
 
@@ -174,8 +174,3 @@ async def copy(source: Source, sink: Sink) -> None:
     """Everything from one to the other."""
     while data := await source.read():
         await sink.write(data)
-
-
-def explain(name: str, error: FileError) -> UsageError:
-    """A command's complaint about a file."""
-    return UsageError(f"{name}: {error}")
