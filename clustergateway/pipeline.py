@@ -20,6 +20,7 @@ from .errors import BadRequest, ClusterUnavailable, Forbidden, GatewayError, Una
 from .model.identity import ANONYMOUS, Attributes, Claims, Decision, Identity
 from .model.record import Record
 from .model.requestinfo import parse_request_info
+from .model.reviews import is_health
 from .model.route import Route, is_proxied, parse_route
 from .transport.forward import Forward
 
@@ -106,6 +107,7 @@ class Pipeline:
     @param find: gives the cluster of a name; raises (or its Deferred fails with) L{UnknownCluster}.
     @param exchange: says as whom the cluster is entered; C{None}: always as the gateway itself.
     @param always_exchange: ask it for every request, not only for those that say C{impersonate=true}.
+    @param check_health: refuse requests for a cluster whose annotations say that it is unhealthy.
     @param audit: told of each request that is forwarded; C{None}: nothing is audited.
     """
 
@@ -119,6 +121,7 @@ class Pipeline:
         clock: IReactorTime,
         exchange: Callable[[Identity, ClusterGateway, Attributes], Exchanged | Deferred[Exchanged]] | None = None,
         always_exchange: bool = False,
+        check_health: bool = False,
         audit: Audit | None = None,
     ) -> None:
         self._authenticator = authenticator
@@ -129,6 +132,7 @@ class Pipeline:
         self._clock = clock
         self._exchange = exchange
         self._always_exchange = always_exchange
+        self._check_health = check_health
         self._audit = audit
         self._undecided: dict[int, Record] = {}
         self._asked: dict[tuple[bytes, bytes], Asked] = {}
@@ -190,7 +194,19 @@ class Pipeline:
     # where
 
     def where(self, request: Passing) -> Passing | Deferred[Passing]:
-        return then(self._find(request.asked.route.name), partial(_routable, request))
+        return then(self._find(request.asked.route.name), partial(self._routable, request))
+
+    def _routable(self, request: Passing, cluster: ClusterGateway) -> Passing:
+        request.record.cluster = cluster.name
+        why = cluster.unroutable
+        # Whoever probes has to see when a cluster recovers.
+        if self._check_health and cluster.health.healthy is False and not is_health(request.asked.inner):
+            why = why or f"it is unhealthy: {cluster.health.reason or 'no reason is given'}"
+        if why:
+            # No Retry-After: kubectl would wait and ask ten times over before it shows this sentence.
+            raise ClusterUnavailable(f"cluster {cluster.name} is not routed to: {why}", cluster=cluster.name)
+        request.cluster = cluster
+        return request
 
     # as whom
 
@@ -287,18 +303,6 @@ class Pipeline:
             version=inner.version,
             path=inner.path,
         )
-
-
-def _routable(request: Passing, cluster: ClusterGateway) -> Passing:
-    request.record.cluster = cluster.name
-    if cluster.unroutable:
-        raise ClusterUnavailable(
-            # No Retry-After: kubectl would wait and ask ten times over before it shows this sentence.
-            f"cluster {cluster.name} is not routed to: {cluster.unroutable}",
-            cluster=cluster.name,
-        )
-    request.cluster = cluster
-    return request
 
 
 def _parse(method: bytes, target: bytes) -> Asked:

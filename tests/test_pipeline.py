@@ -21,7 +21,7 @@ from clustergateway.errors import (
     UnknownCluster,
 )
 from clustergateway.interfaces import Entry
-from clustergateway.model.gateway import ClusterGateway, Endpoint, NoCredential
+from clustergateway.model.gateway import ClusterGateway, Endpoint, Health, NoCredential
 from clustergateway.model.http1 import RequestHead, parse_request
 from clustergateway.model.identity import ANONYMOUS, Attributes, Claims, Decision, Identity
 from clustergateway.model.record import Record
@@ -181,6 +181,32 @@ class PipelineTests(SynchronousTestCase):
         with self.assertRaises(ClusterUnavailable) as caught:
             self.decide(head())
         self.assertIn("being deleted", caught.exception.message)
+
+    def check_health(self, on: bool) -> None:
+        self.pipeline = Pipeline(
+            self.world, self.world, self.world.get, self.world, lambda *_: self.world.upstream, self.clock,
+            check_health=on,
+        )  # fmt: skip
+
+    def test_a_cluster_known_to_be_unhealthy_is_not_bothered_if_health_counts(self) -> None:
+        self.world.clusters["east"] = replace(EAST, health=Health(False, "ConnectionTimeout"))
+        self.decide(head())
+        self.check_health(True)
+        with self.assertRaises(ClusterUnavailable) as caught:
+            self.decide(head())
+        self.assertIn("ConnectionTimeout", caught.exception.message)
+
+    def test_whoever_probes_can_see_it_recover(self) -> None:
+        self.world.clusters["east"] = replace(EAST, health=Health(False))
+        self.check_health(True)
+        for path in ("/healthz", "/livez", "/readyz?verbose", "/readyz/etcd"):
+            self.decide(head(PREFIX + path))
+
+    def test_unknown_health_is_no_reason(self) -> None:
+        self.check_health(True)
+        for health in (Health(), Health(True)):
+            self.world.clusters["east"] = replace(EAST, health=health)
+            self.decide(head())
 
     def test_no_credential(self) -> None:
         self.world.entries = [CredentialUnavailable("the plugin failed")]

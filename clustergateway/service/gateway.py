@@ -159,6 +159,7 @@ class GatewayService(Service):
             self._reactor,
             self._exchanger.exchange,
             self._settings.feature_gates.ClientIdentityPenetration,
+            self._settings.feature_gates.HealthinessCheck,
             self._auditing.audit,
         )
 
