@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 LINGER = 5.0
 """Seconds for which what a client still sends is read and thrown away, so that it gets to read its answer."""
 
+PARTING = 1.0
+"""Seconds for an orderly end after that: stock TLS would wait for the other side's for as long as data comes."""
+
 
 AT_A_TIME = 16
 """Pipelined requests of one connection that are served before others get their turn."""
@@ -396,8 +399,10 @@ class Inbound:
             if waited > limits.handshake_timeout:
                 self.abort()
         elif phase == _LINGER:
-            if waited > LINGER:
-                self.close()
+            if waited > LINGER + PARTING:
+                self.abort()
+            elif waited > LINGER:
+                self._channel.loseConnection()
         elif phase == _CLOSED and waited > limits.body_timeout:
             self.abort()
 

@@ -10,12 +10,14 @@ import contextlib
 import json
 import os
 import queue
+import select
 import shutil
 import socket
 import ssl
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -182,6 +184,22 @@ class Client:
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
+
+    def pour(self, piece: bytes) -> None:
+        """Send this over and over until something is answered. One thread: a TLS connection does not bear two."""
+        limit = time.monotonic() + SECONDS
+        self.socket.setblocking(False)
+        try:
+            while time.monotonic() < limit:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    return self._more()
+                with contextlib.suppress(ssl.SSLWantWriteError):
+                    self.socket.send(piece)
+                    continue
+                select.select([self.socket], [self.socket], [], SECONDS)
+        finally:
+            self.socket.settimeout(SECONDS)
+        raise TimeoutError("nothing was answered")
 
     def head(self) -> tuple[int, dict[str, str]]:
         """

@@ -150,6 +150,17 @@ class Slow(SynchronousTestCase):
         world.advance(self.limits.body_timeout + 2)
         self.assertIsNotNone(client.lost)
 
+    def test_one_that_does_not_read_why_it_is_refused(self) -> None:
+        world = World(Limits(head_timeout=5, body_timeout=1000), high_water=10)
+        client = world.client()
+        client.transport.pauseProducing()
+        world.send(client, GET[:5])
+        world.advance(6)
+        self.assertIsNone(client.lost)
+        for _ in range(8):
+            world.advance(1)
+        self.assertIsNotNone(client.lost)
+
 
 class Limited(SynchronousTestCase):
     def test_connections(self) -> None:
