@@ -33,6 +33,8 @@ from ..errors import ConfigurationError, UpstreamTlsFailed
 from . import contexts, tlsstock
 from .contexts import ClientTls, ServerTls
 from .failures import alert_reason, certificate_reason, tls_reason
+from .tlsfacts import TlsFacts
+from .tlslayer import TlsLayer
 from .tlstransport import TlsTransport
 
 Mode = Literal["merged", "twisted"]
@@ -47,7 +49,7 @@ def certificates(transport: object) -> tuple[bytes | None, tuple[bytes, ...]]:
     @param transport: of a protocol behind either kind of TLS, or any other.
     @return: the client certificate that TLS verified, in DER, C{None} for none; and those sent behind it.
     """
-    if isinstance(transport, TlsTransport):
+    if isinstance(transport, TlsFacts):
         return transport.certificates()
     if not isinstance(transport, TLSMemoryBIOProtocol):
         return None, ()
@@ -61,7 +63,7 @@ def certificates(transport: object) -> tuple[bytes | None, tuple[bytes, ...]]:
 
 def is_tls(transport: object) -> bool:
     """Whether this is a TLS transport, whose handshake may not be over yet."""
-    return isinstance(transport, (TlsTransport, TLSMemoryBIOProtocol))
+    return isinstance(transport, (TlsFacts, TLSMemoryBIOProtocol))
 
 
 def can_half_close(transport: object) -> bool:
@@ -221,8 +223,8 @@ def wrap_tls(
     plain: IStreamClientEndpoint, host: str, tls: ClientTls, mode: Mode = "merged", high_water: int = 65536
 ) -> IStreamClientEndpoint:
     """
-    @param plain: connects to the other side; its transports are taken over if they are plain TCP, else stock TLS is
-        put on them.
+    @param plain: connects to the other side; its transports are taken over if they are plain TCP, else TLS is a layer
+        on them.
     @param host: whose certificate is expected unless C{tls} names another.
     @return: an endpoint whose protocols are connected when the handshake is over. Its Deferred fails with
         L{UpstreamTlsFailed} when the handshake does.
@@ -253,24 +255,26 @@ class TlsEndpoint:
         started = cast("Deferred[_Starting]", self._plain.connect(factory))
         return started.addCallback(_ready)
 
-    def merges(self, transport: ITransport) -> bool:
-        """Whether this transport can be taken over."""
-        return self._mode == "merged" and isinstance(transport, Connection) and not transport.TLS
+    @property
+    def stock(self) -> bool:
+        """Whether it is Twisted's."""
+        return self._mode == "twisted"
 
-    def merge(
-        self, transport: Connection, protocol: IProtocol, on_ready: Callable[[ssl.SSLError | None], None]
-    ) -> TlsTransport:
-        """Take over a connected transport, and get ready for the handshake."""
+    def secure(
+        self, transport: ITransport, protocol: IProtocol, on_ready: Callable[[ssl.SSLError | None], None]
+    ) -> TlsTransport | TlsLayer:
+        """Take over a connected transport, or put TLS on it, and get ready for the handshake."""
         if self._merged is None:
             self._merged = contexts.client_context(self._tls)
-        keep_alive(transport.socket)
         bios = (ssl.MemoryBIO(), ssl.MemoryBIO())
         name = (self._tls.server_name or self._host).rstrip(".")
         session = None if self._latest is None else self._latest.session
         tls = self._merged.wrap_bio(*bios, server_hostname=name, session=session)
-        return TlsTransport(transport, tls, bios, protocol, high_water=self._high_water, on_ready=on_ready)
+        if isinstance(transport, Connection) and not transport.TLS:
+            return TlsTransport(transport, tls, bios, protocol, high_water=self._high_water, on_ready=on_ready)
+        return TlsLayer(transport, tls, bios, protocol, on_ready)
 
-    def established(self, transport: TlsTransport) -> None:
+    def established(self, transport: TlsFacts) -> None:
         """A handshake succeeded: the next can resume its session."""
         self._latest = transport.tls
 
@@ -291,7 +295,7 @@ class _Starting(Protocol):
     def __init__(self, endpoint: TlsEndpoint, factory: IProtocolFactory) -> None:
         self._endpoint = endpoint
         self._factory = factory
-        self._layer: TLSMemoryBIOProtocol | None = None
+        self._layer: TLSMemoryBIOProtocol | TlsLayer | None = None
         self.ready: Deferred[IProtocol] = Deferred(self._cancel)
 
     def makeConnection(self, transport: ITransport) -> None:
@@ -301,33 +305,35 @@ class _Starting(Protocol):
         protocol = self._factory.buildProtocol(transport.getPeer())
         assert protocol is not None
         try:
-            if self._endpoint.merges(transport):
-                self._merge(cast("Connection", transport), protocol)
-            else:
+            if self._endpoint.stock:
                 self._put_on(transport, protocol)
+            else:
+                self._secure(transport, protocol)
         except ConfigurationError as error:
             self.ready.errback(Failure(UpstreamTlsFailed(error.message, hop="tls")))
             cast("Any", transport).abortConnection()
 
-    def _merge(self, transport: Connection, protocol: IProtocol) -> None:
+    def _secure(self, transport: ITransport, protocol: IProtocol) -> None:
         def over(error: ssl.SSLError | None) -> None:
             if error is None:
-                self._endpoint.established(merged)
-                protocol.makeConnection(merged)
+                self._endpoint.established(secured)
+                protocol.makeConnection(secured)
                 self.succeed(protocol)
             else:
                 self.fail(tls_reason(error))
 
-        merged = self._endpoint.merge(transport, protocol, over)
-        self.transport = merged
-        merged.begin()
+        secured = self._endpoint.secure(transport, protocol, over)
+        self.transport = secured
+        if isinstance(secured, TlsLayer):
+            self._layer = secured
+        secured.begin()
 
     def _put_on(self, transport: ITransport, protocol: IProtocol) -> None:
         connection = self._endpoint.connection()
         waiting = Factory.forProtocol(lambda: _Handshake(connection, protocol, self))
-        self._layer = TLSMemoryBIOFactory(connection, True, waiting).buildProtocol(None)
-        self.transport = self._layer
-        self._layer.makeConnection(transport)
+        layer: TLSMemoryBIOProtocol = TLSMemoryBIOFactory(connection, True, waiting).buildProtocol(None)
+        self.transport = self._layer = layer
+        layer.makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
         if self._layer is not None:

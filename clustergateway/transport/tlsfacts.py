@@ -1,4 +1,4 @@
-"""What can be told about a TLS connection that was taken over from a TCP transport."""
+"""What can be told about a TLS connection of the C{ssl} module."""
 
 from __future__ import annotations
 
@@ -14,21 +14,16 @@ if TYPE_CHECKING:
 
 class TlsFacts:
     """
-    Asks the TLS object, and the TCP transport that knows the addresses.
+    Asks the TLS object, and the transport below that knows the addresses.
 
     @ivar tls: the TLS object.
     """
 
     __slots__ = ("_base", "tls")
 
-    def __init__(self, base: Connection, tls: ssl.SSLObject) -> None:
+    def __init__(self, base: Any, tls: ssl.SSLObject) -> None:
         self._base = base
         self.tls = tls
-
-    @property
-    def socket(self) -> socket.socket:
-        """As TCP transports have it."""
-        return self._base.socket
 
     def certificates(self) -> tuple[bytes | None, tuple[bytes, ...]]:
         """
@@ -52,6 +47,25 @@ class TlsFacts:
 
         leaf, _ = self.certificates()
         return None if leaf is None else load_certificate(FILETYPE_ASN1, leaf)
+
+    def getPeer(self) -> Any:
+        return self._base.getPeer()
+
+    def getHost(self) -> Any:
+        return self._base.getHost()
+
+
+class TcpFacts(TlsFacts):
+    """Of a TLS connection that was taken over from a TCP transport."""
+
+    __slots__ = ()
+
+    _base: Connection
+
+    @property
+    def socket(self) -> socket.socket:
+        """As TCP transports have it."""
+        return self._base.socket
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         return cast("IPv4Address | IPv6Address", self._base.getPeer())

@@ -31,7 +31,7 @@ from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .tlsfacts import TlsFacts
+from .tlsfacts import TcpFacts
 
 RECORD = 16384
 """Most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
@@ -61,7 +61,7 @@ _NOBODY = _Nobody()
 
 
 @implementer(IConsumer, IPushProducer, IReadWriteDescriptor, IHalfCloseableDescriptor, ISSLTransport, ITCPTransport)
-class TlsTransport(TlsFacts):
+class TlsTransport(TcpFacts):
     """
     Takes over a connected TCP transport: its socket, its place in the reactor. The TCP transport keeps what it knows
     (addresses, its connector) and closes the socket in the end.

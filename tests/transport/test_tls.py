@@ -290,8 +290,8 @@ class Sessions(Loopback):
         self.assertEqual([False, True, True], resumed)
 
 
-class Tunnels(SynchronousTestCase):
-    """TLS on transports that are no sockets."""
+class StockTunnels(SynchronousTestCase):
+    """Twisted's TLS on transports that are no sockets; ours is in test_tlslayer.py."""
 
     def setUp(self) -> None:
         self.network = Network()
@@ -303,7 +303,7 @@ class Tunnels(SynchronousTestCase):
         self.endpoint = MemoryEndpoint(self.network, lambda: factory.buildProtocol(None))
 
     def connect(self, **more: object) -> Deferred[object]:
-        connecting = wrap_tls(self.endpoint, "localhost", calling(**more)).connect(Factory.forProtocol(Peer))
+        connecting = wrap_tls(self.endpoint, "localhost", calling(**more), "twisted").connect(Factory.forProtocol(Peer))
         self.network.pump()
         return connecting  # type: ignore[return-value]
 
