@@ -20,7 +20,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .tlsfacts import TlsFacts
-from .tlstransport import RECORD, TlsError
+from .tlsrecords import RECORD, encrypt_records, say_goodbye
+from .tlstransport import TlsError
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
@@ -173,9 +174,7 @@ class TlsLayer(TlsFacts):
             if size <= RECORD:
                 self._encrypt(data)
             else:
-                view = memoryview(data)
-                for start in range(0, size, RECORD):
-                    self._encrypt(view[start : start + RECORD])
+                encrypt_records(self._encrypt, data)
         except ssl.SSLError:
             self.abortConnection()
             return
@@ -199,11 +198,7 @@ class TlsLayer(TlsFacts):
         if self._write_closed or not self.connected:
             return
         self._write_closed = True
-        try:
-            self.tls.unwrap()
-        except (ssl.SSLError, ValueError):
-            # Nearly always "want read": the other side has not closed yet.
-            pass
+        say_goodbye(self.tls)
         self._below.write(self._outgoing.read())
 
     def abortConnection(self) -> None:

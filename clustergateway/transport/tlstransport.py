@@ -32,9 +32,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .tlsfacts import TcpFacts
-
-RECORD = 16384
-"""Most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
+from .tlsrecords import RECORD, encrypt_records, say_goodbye
 
 # Reading fills this one buffer for all connections: it is empty again before the reactor turns to the next.
 _BUFFER = bytearray(1 << 18)
@@ -310,9 +308,7 @@ class TlsTransport(TcpFacts):
             if size <= RECORD:
                 self._encrypt(data)
             else:
-                view = memoryview(data)
-                for start in range(0, size, RECORD):
-                    self._encrypt(view[start : start + RECORD])
+                encrypt_records(self._encrypt, data)
         except ssl.SSLError:
             self.abortConnection()
             return
@@ -361,11 +357,7 @@ class TlsTransport(TcpFacts):
         if self._write_closed:
             return
         self._write_closed = True
-        try:
-            self.tls.unwrap()
-        except (ssl.SSLError, ValueError):
-            # Nearly always "want read": the other side has not closed yet.
-            pass
+        say_goodbye(self.tls)
         self._send(self._outgoing.read())
 
     def abortConnection(self) -> None:
