@@ -115,6 +115,7 @@ def shared_world(*arguments: str) -> World:
     @param arguments: of the sandbox.
     """
     world = World(*arguments)
+    world.process.drain()
     atexit.register(world.close)
     return world
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -269,6 +270,39 @@ class HalfClosed(Loopback):
         client, server = await self.pair()
         server.transport._base.loseWriteConnection()
         self.assertIsInstance(await client.lost(), ConnectionLost)
+
+
+class Recorded:
+    """A socket that keeps what options were set."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.options: list[tuple[int, int, int]] = []
+
+    def setsockopt(self, level: int, name: int, value: int) -> None:
+        self.options.append((level, name, value))
+        self._sock.setsockopt(level, name, value)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+
+class Pieces(Loopback):
+    async def test_part_of_a_record_is_acknowledged_at_once(self) -> None:
+        """Or a sender that gathers small writes would wait for the acknowledgement, and this side for the rest."""
+        client, server = await self.pair()
+        recorded = client.transport._socket = Recorded(client.transport.socket)
+        server.transport.write(b"x" * 1000)
+        await client.got(1000)
+        self.assertEqual([], recorded.options)
+        server.transport._encrypt(b"y" * 1000)
+        record = server.transport._outgoing.read()
+        server.transport._send(record[:500])
+        while not recorded.options:
+            await self.turn()
+        self.assertEqual([(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)], recorded.options)
+        server.transport._send(record[500:])
+        await client.got(2000)
 
 
 class Sessions(Loopback):
