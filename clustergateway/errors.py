@@ -19,6 +19,7 @@ class GatewayError(Exception):
     @ivar hop: which leg failed, for instance C{"dns"}, C{"connect"}, C{"tls"}, C{"proxy"}, C{"tunnel"}, C{"upstream"},
         C{"hub"}, C{"credential"}; C{""} for none.
     @ivar retry_after: seconds after which trying again makes sense, or C{None}.
+    @ivar rule: the identity exchange rule that it comes from, C{""} for none. Not shown to the user.
     """
 
     code: ClassVar[int] = 500
@@ -30,6 +31,7 @@ class GatewayError(Exception):
         self.cluster = cluster
         self.hop = hop
         self.retry_after = retry_after
+        self.rule = ""
 
 
 class ConfigurationError(GatewayError):
@@ -216,6 +218,16 @@ class UpstreamTimeout(GatewayError):
 # What waiting helps.
 
 
+class ResourceVersionTooLarge(GatewayError):
+    """The client wants what is not older than a version that has not been heard of here."""
+
+    code = 504
+    reason = "Timeout"
+
+    def __init__(self, version: int, current: int) -> None:
+        super().__init__(f"Timeout: Too large resource version: {version}, current: {current}", retry_after=1)
+
+
 class ServiceUnavailable(GatewayError):
     """Not now."""
 
@@ -225,6 +237,10 @@ class ServiceUnavailable(GatewayError):
 
 class HubUnavailable(ServiceUnavailable):
     """The hosting cluster does not answer, and no cached answer is fresh enough."""
+
+
+class HubSilent(HubUnavailable):
+    """The hosting cluster did not answer in time: not even that it cannot."""
 
 
 class ClusterUnavailable(ServiceUnavailable):

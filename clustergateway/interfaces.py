@@ -135,7 +135,13 @@ class Credentials(Protocol):
 
 
 class Tap(Protocol):
-    """Sees what passes, without delaying it. All methods return at once and raise nothing."""
+    """
+    Sees what passes, without delaying it. All methods return at once and raise nothing.
+
+    @ivar only_failures: whether answers below 400 need not be shown.
+    """
+
+    only_failures: bool
 
     def bind(self, stop: Callable[[GatewayError], object]) -> None:
         """
@@ -152,6 +158,13 @@ class Tap(Protocol):
     def response_data(self, data: bytes) -> None: ...
 
     def ended(self) -> None: ...
+
+    def parting(self, error: GatewayError) -> bytes:
+        """
+        @return: what tells the client of an upgraded connection, in the protocol that is spoken there, that it ends
+            with this error; to be sent behind what has passed so far. C{b""} if that cannot be told.
+        """
+        ...
 
 
 class Upstream(Protocol):

@@ -167,9 +167,10 @@ class Pipeline:
 
     def who(self, request: Passing) -> Passing | Deferred[Passing]:
         def known(identity: Identity | None) -> Passing:
+            if identity is not None:
+                request.record.sent_by(identity, request.claims)
             if identity is None or identity.user == ANONYMOUS.user:
                 raise Unauthenticated("the request carries no credential that this gateway accepts")
-            request.record.identity = identity
             return request
 
         return then(self._authenticator.authenticate(request.claims), known)
@@ -277,8 +278,8 @@ class Pipeline:
         except GatewayError:
             asked = _unparsed(head)
         record = self._undecided.pop(id(head), None) or self._record(head, claims, asked)
-        record.code = error.code
-        record.cause = error.message
+        record.failed_with(error, answered=True)
+        record.unread = head.has_body
         # Whoever it was: a policy for one cluster is to see strangers knock there, too.
         record.cluster = record.cluster or error.cluster or asked.route.name
         return record

@@ -109,6 +109,7 @@ class Settings:
     proxy_key: str = ""
     proxy_mode: str = "grpc"
     exec_plugin_allow: tuple[str, ...] = ()
+    exec_plugin_allow_env: tuple[str, ...] = ()
     exec_plugin_timeout: float = 30.0
     # what is told
     access_log: str = "-"
@@ -190,7 +191,11 @@ FLAGS = (
     Flag("proxy-cert", "PEM client certificate to show them; re-read when it changes."),
     Flag("proxy-key", "Its key."),
     Flag("proxy-mode", "How they are spoken to.", choices=("grpc", "http-connect")),
-    Flag("exec-plugin-allow", "Commands that Dynamic credentials may run, comma separated; * for any."),
+    Flag(
+        "exec-plugin-allow",
+        "Commands that Dynamic credentials may run, comma separated, with or without their arguments; * for any.",
+    ),
+    Flag("exec-plugin-allow-env", "Variables that Dynamic credentials may set for the commands of that list."),
     Flag("exec-plugin-timeout", "Seconds after which such a command is killed."),
     Flag("access-log", "File for one line per request; - for standard output, none for no such lines."),
     Flag("audit-policy-file", "Audit policy; re-read when it changes. Without it the metadata of every request."),
@@ -255,7 +260,10 @@ def parse_settings(given: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]
             limits[flag.field] = _convert(name, text, getattr(Limits(), flag.field))
         else:
             values[flag.field] = _convert(name, text, getattr(Settings(), flag.field))
-    return Settings(limits=Limits(**limits), **values), tuple(warnings)  # type: ignore[arg-type]  # kinds checked above
+    settings = Settings(limits=Limits(**limits), **values)  # type: ignore[arg-type]  # kinds checked above
+    if settings.exec_plugin_allow_env and (not settings.exec_plugin_allow or "*" in settings.exec_plugin_allow):
+        warnings.append("--exec-plugin-allow-env says nothing without commands in --exec-plugin-allow")
+    return settings, tuple(warnings)
 
 
 def _convert(name: str, text: str, default: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,14 +15,16 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from clustergateway.credentials.exchange import Exchanged
-from clustergateway.errors import Forbidden, GatewayError, ServiceUnavailable, UnknownCluster
+from clustergateway.errors import Forbidden, GatewayError, ServiceUnavailable, Unauthenticated, UnknownCluster
 from clustergateway.interfaces import Entry
 from clustergateway.model.gateway import ClusterGateway, Endpoint, NoCredential
 from clustergateway.model.identity import ANONYMOUS, Attributes, Claims, Decision, Identity
 from clustergateway.observe.audit import Audit
 from clustergateway.pipeline import Pipeline
 from clustergateway.resources.failure import serve
+from clustergateway.resources.guarded import Guard, Guarded
 from clustergateway.resources.proxy import ProxyResource
+from clustergateway.service.guard import guard
 from clustergateway.transport.channel import GatewaySite
 from clustergateway.transport.pool import Pool
 from tests.model.test_auditevent import wrong
@@ -29,6 +32,9 @@ from tests.transport.world import OK, Raw, World, request
 
 PROXY = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways/east/proxy"
 PODS = f"{PROXY}/api/v1/namespaces/default/pods"
+OWN = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways"
+PEER = "192.0.2.1"
+"""Where clients of a world in memory come from."""
 EXEC = request(f"GET {PODS}/web/exec?command=sh", "Connection: Upgrade", "Upgrade: websocket")
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 JANE = Identity("jane", ("dev",))
@@ -42,10 +48,35 @@ class _Entry:
     certificate = key = b""
 
 
+class _Own(Guarded):
+    """ClusterGateways, but not what is in them: the last that was put, and a watch that goes on for ever."""
+
+    isLeaf = True
+    methods = (b"GET", b"HEAD", b"PUT")
+
+    def answer(self, request: Request) -> Deferred[None] | None:
+        assert request.content is not None
+        if request.path.endswith(b"/none"):
+            raise UnknownCluster("there is none")
+        request.setHeader(b"Content-Type", b"application/json")
+        if b"watch" in request.uri:
+            request.write(b"")
+            return Deferred()
+        body = request.content.read() or b'{"kind":"ClusterGateway"}'
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        request.write(body)
+        request.finish()
+        return None
+
+
 class _Resource(Resource):
     """Of the gateway's own: C{/fine}, C{/late}, and some that fail."""
 
     isLeaf = True
+
+    def __init__(self, guard: Guard) -> None:
+        super().__init__()
+        self._own = _Own(guard)
 
     def render(self, request: Request) -> int | bytes:
         def work(request: Request) -> Any:
@@ -58,6 +89,8 @@ class _Resource(Resource):
                 raise Forbidden("no")
             return Deferred() if request.path == b"/late" else request.finish()
 
+        if request.path.startswith(OWN.encode()):
+            return self._own.render(request)
         if request.path == b"/raises":
             raise ZeroDivisionError
         serve(request, work)
@@ -85,7 +118,8 @@ class OutcomeTests(SynchronousTestCase):
             audit=self.audit,
         )
         proxy = ProxyResource(pipeline)
-        self.world.site = GatewaySite(_Resource(), proxy, self.audit, self.world.limits, self.world.clock)
+        resource = _Resource(guard(self, self.audit))  # type: ignore[arg-type]  # all of it that is used
+        self.world.site = GatewaySite(resource, proxy, self.audit, self.world.limits, self.world.clock)
         self.client = self.world.client()
 
     # As everything around.
@@ -101,6 +135,15 @@ class OutcomeTests(SynchronousTestCase):
 
     def authenticate(self, claims: Claims) -> Any:
         return _given(self.whoever)
+
+    @property
+    def authenticator(self) -> Any:
+        return self
+
+    authorizer = authenticator
+
+    def authorize(self, who: Identity, what: Attributes) -> Any:
+        return _given(self.decision)
 
     def authorize_proxy(self, who: Identity, outer: Attributes, inner: Attributes, upgrade: bool) -> Any:
         return _given(self.decision)
@@ -149,6 +192,16 @@ class OutcomeTests(SynchronousTestCase):
         end = self.log[-1]
         return end["stage"], end["annotations"]["cluster.core.oam.dev/outcome"], end["responseStatus"]["code"]
 
+    def note(self, name: str) -> str:
+        """Of the end."""
+        found: str = self.log[-1]["annotations"].get(f"cluster.core.oam.dev/{name}", "")
+        return found
+
+    def stages(self) -> list[str]:
+        """What is told so far."""
+        self.world.clock.advance(0)
+        return [event["stage"] for event in self.log]
+
     def fault(self) -> None:
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -164,8 +217,22 @@ class OutcomeTests(SynchronousTestCase):
 
     def test_the_cluster_refuses(self) -> None:
         self.ask()
-        self.answer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-        self.assertEqual(self.ended(), ("ResponseComplete", "complete", 403))
+        body = b'{"kind":"Status","status":"Failure","message":"pods is forbidden","reason":"Forbidden"}'
+        chunks = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (9, body[:9], len(body) - 9, body[9:])
+        for level in ("Metadata", "RequestResponse"):
+            for framed in (
+                b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+                b"Transfer-Encoding: chunked\r\n\r\n" + chunks,
+            ):
+                self.setUp()
+                self.audit.use(json.dumps({**POLICY, "rules": [{"level": level}]}).encode())
+                answer = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n" + framed
+                self.ask()
+                self.answer(answer)
+                self.assertEqual(self.client.received, answer)
+                self.assertEqual(self.ended(), ("ResponseComplete", "complete", 403))
+                found = self.log[-1]["responseStatus"]
+                self.assertEqual((found["message"], found["reason"]), ("pods is forbidden", "Forbidden"))
 
     def test_the_cluster_goes_away_before_it_answers(self) -> None:
         self.ask()
@@ -212,6 +279,7 @@ class OutcomeTests(SynchronousTestCase):
         self.lose(self.client)
         self.assertEqual(self.ended(), ("ResponseComplete", "client-gone", 200))
         self.assertEqual(self.log[1]["stage"], "ResponseStarted")
+        self.assertEqual(self.log[2]["responseStatus"], {"metadata": {}, "code": 200})
 
     def test_the_client_leaves_in_its_own_body(self) -> None:
         self.ask(request(f"POST {PODS}", "Content-Length: 10", body=b"{"))
@@ -223,6 +291,10 @@ class OutcomeTests(SynchronousTestCase):
         self.ask()
         self.lose(self.client)
         self.assertEqual(self.ended(), ("ResponseComplete", "client-gone", 499))
+        self.assertEqual(
+            self.log[-1]["responseStatus"],
+            {"metadata": {}, "status": "Failure", "message": "the client went away", "code": 499},
+        )
 
     def test_the_client_sends_a_broken_body(self) -> None:
         self.ask(request(f"POST {PODS}", "Transfer-Encoding: chunked", body=b"nonsense\r\n"))
@@ -247,6 +319,10 @@ class OutcomeTests(SynchronousTestCase):
                 self.assertEqual(self.ended(), ("ResponseComplete", "refused", code))
                 self.assertEqual(self.log[-1]["annotations"]["cluster.core.oam.dev/cluster"], "east")
                 self.assertTrue(self.log[-1]["responseStatus"]["message"])
+                self.assertTrue(self.log[-1]["responseStatus"]["reason"])
+                said = self.client.received.partition(b"\r\n\r\n")[2]
+                self.assertEqual(self.note("bytes-out"), str(len(said)))
+                self.assertEqual(self.log[-1]["responseObject"], json.loads(said))
                 self.assertNotIn("impersonatedUser", self.log[-1])
 
     def test_what_is_no_request(self) -> None:
@@ -317,6 +393,82 @@ class OutcomeTests(SynchronousTestCase):
         self.ask(request("GET /forbidden"))
         self.assertEqual(self.ended(), ("ResponseComplete", "refused", 403))
         self.assertEqual(self.log[-1]["responseStatus"]["message"], "no")
+
+    def test_an_object_of_the_gateway(self) -> None:
+        for method in ("GET", "HEAD"):
+            self.setUp()
+            self.ask(request(f"{method} {OWN}/east"))
+            self.assertEqual(self.ended(), ("ResponseComplete", "complete", 200))
+            shown = {"kind": "ClusterGateway"} if method == "GET" else None
+            self.assertEqual(self.log[-1].get("responseObject"), shown)
+            self.assertEqual((self.note("request-object"), self.note("response-object")), ("", ""))
+
+    def test_what_is_put_to_the_gateway(self) -> None:
+        body = b'{"kind":"ClusterGateway","status":{"healthy":true}}'
+        for name, code in (("east", 200), ("none", 404)):
+            self.setUp()
+            length = f"Content-Length: {len(body)}"
+            self.ask(request(f"PUT {OWN}/{name}", "Content-Type: application/json", length, body=body))
+            self.assertEqual(self.ended()[2], code)
+            self.assertEqual(self.log[-1]["requestObject"], json.loads(body))
+            said = self.client.received.partition(b"\r\n\r\n")[2]
+            self.assertEqual(self.log[-1]["responseObject"], json.loads(said))
+            self.assertEqual(self.note("bytes-out"), str(len(said)))
+
+    def test_a_watch_of_the_gateways_own_while_it_runs(self) -> None:
+        self.ask(request(f"GET {OWN}?watch=true"))
+        self.assertEqual(self.stages(), ["RequestReceived", "ResponseStarted"])
+        self.assertEqual((self.log[1]["responseStatus"]["code"], self.log[1]["user"]["username"]), (200, "jane"))
+        self.lose(self.client)
+        self.assertEqual(self.ended(), ("ResponseComplete", "client-gone", 200))
+        self.assertEqual(self.log[-1]["responseStatus"], {"metadata": {}, "code": 200})
+
+    def test_the_gateway_refuses_itself(self) -> None:
+        for whoever, decision, code, reason in (
+            *((None, Decision(True), 401, "Unauthorized"), (JANE, Decision(False, "no"), 403, "Forbidden")),
+            *((Unauthenticated("no"), Decision(True), 401, "Unauthorized"),),
+            (JANE, ServiceUnavailable("nobody can tell"), 503, "ServiceUnavailable"),
+        ):
+            self.setUp()
+            self.whoever, self.decision = whoever, decision
+            self.ask(request(f"PUT {OWN}/east", "Content-Length: 2", body=b"{}"))
+            self.assertEqual(self.ended(), ("ResponseComplete", "refused", code))
+            end = self.log[-1]
+            self.assertEqual((end["responseStatus"]["reason"], end["objectRef"]["name"]), (reason, "east"))
+            self.assertEqual((end["responseObject"]["kind"], end["responseObject"]["reason"]), ("Status", reason))
+            self.assertEqual(self.note("request-object"), "omitted: it was not looked at")
+
+    def test_too_large_for_the_gateway(self) -> None:
+        self.ask(request(f"PUT {OWN}/east", "Content-Length: 100000000"))
+        self.assertEqual(self.ended(), ("ResponseComplete", "refused", 413))
+        self.assertEqual(self.log[-1]["responseStatus"]["reason"], "RequestEntityTooLarge")
+        self.assertTrue(self.note("request-object"))
+
+    def test_somebody_leaves_before_they_are_let_in(self) -> None:
+        self.decision = Deferred()
+        self.ask(request(f"GET {OWN}?watch=true"))
+        self.lose(self.client)
+        self.assertEqual(self.ended(), ("ResponseComplete", "client-gone", 499))
+
+    def test_for_whom_a_front_proxy_asks(self) -> None:
+        for target in (f"{OWN}/east", f"{PODS}/web", "/nowhere/x"):
+            for source, expected in (("requestheader", ["192.0.2.7", PEER]), ("x509", [PEER])):
+                self.setUp()
+                self.whoever = replace(JANE, source=source)
+                self.found = UnknownCluster("no east", cluster="east")
+                self.ask(request(f"GET {target}", "X-Forwarded-For: 192.0.2.7"))
+                self.ended()
+                # Of a page that there is not nobody was asked who wants it.
+                self.assertEqual(self.log[-1]["sourceIPs"], [PEER] if "nowhere" in target else expected)
+
+    def test_each_client_of_a_front_proxy_for_itself(self) -> None:
+        """They share its connection, and may be one user."""
+        self.whoever = replace(JANE, source="requestheader")
+        for address in ("192.0.2.7", "192.0.2.8", ""):
+            self.log.clear()
+            self.ask(request(f"GET {OWN}/east", *([f"X-Forwarded-For: {address}"] if address else [])))
+            self.ended()
+            self.assertEqual(self.log[-1]["sourceIPs"], [address, PEER] if address else [PEER])
 
     def test_the_client_leaves_a_resource(self) -> None:
         self.ask(request("GET /late"))

@@ -22,7 +22,7 @@ from clustergateway.model.identity import Attributes, Identity
 from clustergateway.model.identityreview import Answer, Webhook
 from clustergateway.model.record import Record
 from clustergateway.observe.audit import Audit
-from clustergateway.observe.auditsinks import FileSink
+from clustergateway.observe.auditfile import FileSink
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

@@ -214,6 +214,8 @@ class PipelineTests(SynchronousTestCase):
 
     def test_climbing_is_refused(self) -> None:
         self.assertRaises(BadRequest, self.decide, head(PREFIX + "/../../west/proxy/api"))
+        self.assertRaises(BadRequest, self.decide, head(PREFIX + "/openapi/../api/v1/secrets"))
+        self.assertRaises(BadRequest, self.decide, head(PREFIX + "/api/v1/nodes//n/proxy/run"))
 
     def test_every_step_may_take_its_time(self) -> None:
         who: Deferred[Identity | None] = Deferred()
@@ -288,6 +290,33 @@ class PipelineTests(SynchronousTestCase):
         error = self.assertRaises(Unauthenticated, self.pipeline.decide, request, Claims())
         record = self.pipeline.refused(request, Claims(), error)
         self.assertEqual((record.identity, record.cluster, record.resource), (ANONYMOUS, "east", "pods"))
+
+    def test_for_whom_a_front_proxy_asks(self) -> None:
+        """And nobody else is believed."""
+        request = head(PREFIX + "/version", "GET", "X-Forwarded-For: 192.0.2.7", "X-Real-Ip: 192.0.2.8")
+        claims = Claims(address="10.0.0.1", forwarded=request.forwarded)
+        for source, expected in (
+            ("requestheader", ["192.0.2.7", "192.0.2.8", "10.0.0.1"]),
+            *((source, ["10.0.0.1"]) for source in ("x509", "tokenreview", "tokenfile", "")),
+        ):
+            self.world.identity = replace(JANE, source=source)
+            forward = self.pipeline.decide(request, claims)
+            assert isinstance(forward, Forward)
+            self.assertEqual(forward.record.addresses, expected)
+            self.assertNotIn(b"192.0.2", forward.head)
+        self.assertEqual(self.pipeline.refused(request, claims, Forbidden("no")).addresses, ["10.0.0.1"])
+        self.world.identity = replace(ANONYMOUS, source="requestheader")
+        error = self.assertRaises(Unauthenticated, self.pipeline.decide, request, claims)
+        self.assertEqual(self.pipeline.refused(request, claims, error).forwarded, ("192.0.2.7", "192.0.2.8"))
+
+    def test_a_refusal_by_a_rule_names_it(self) -> None:
+        error = Forbidden("no")
+        error.rule = "partners"
+        record = self.pipeline.refused(head(PREFIX + "/a", "POST", "Content-Length: 5"), Claims(), error)
+        self.assertEqual((record.rule, record.reason, record.unread), ("partners", "Forbidden", True))
+        assert record.refusal is not None
+        self.assertEqual(record.refusal["message"], "no")
+        self.assertFalse(self.pipeline.refused(head(), Claims(), error).unread)
 
     def test_remembered_targets_are_bounded(self) -> None:
         for number in range(PARSED + 10):

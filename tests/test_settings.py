@@ -45,6 +45,12 @@ class ParseTests(SynchronousTestCase):
             settings, _ = parse_settings({name: "false"})
             self.assertFalse(settings.virtual_cluster_with_control_plane)
 
+    def test_variables_for_no_commands(self) -> None:
+        for commands, warned in (("", True), ("*", True), ("aws eks get-token", False), ("aws,kubelogin", False)):
+            settings, warnings = parse_settings({"exec-plugin-allow": commands, "exec-plugin-allow-env": "A, B"})
+            self.assertEqual(settings.exec_plugin_allow_env, ("A", "B"))
+            self.assertEqual(any("--exec-plugin-allow-env says nothing" in each for each in warnings), warned)
+
     def test_what_only_the_original_knows_is_ignored_with_a_warning(self) -> None:
         settings, warnings = parse_settings({"feature-gates": "APIPriorityAndFairness=false", "logtostderr": "true"})
         self.assertEqual(settings, Settings())

@@ -21,6 +21,7 @@ class LeadingClient(KubeClient):
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
+        self.pulse = client.pulse
         self._over = False
 
     def stop(self) -> None:

@@ -27,7 +27,7 @@ from ..model.addon import (
 )
 from ..model.addoncluster import ACCOUNT_GROUP, account_type
 from ..model.addonobjects import API_SERVICE, API_SERVICES, DEPLOYMENT, DEPLOYMENTS
-from ..model.resourcetype import ResourceType
+from ..model.resourcetype import SECRETS, ResourceType
 from .clusters import Clusters, scope_of
 from .hub import RESYNC, Hub
 from .installer import Installer
@@ -36,6 +36,9 @@ from .removal import Removal
 
 WAIT = 5.0
 """Seconds between two looks for APIs that the hub does not serve yet."""
+
+Place = tuple[ResourceType, str, str]
+"""Type, namespace and name of one object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ class Work:
         self._configurations = hub.informer(CONFIGURATIONS)
         self._placements = hub.informer(self._types.deployment_configs)
         self._services = hub.informer(API_SERVICES, "", [("fieldSelector", f"metadata.name={API_SERVICE}")])
-        self._deployments: tuple[str, Informer] | None = None
+        self._watched: dict[Place, Informer] = {}
         self._clusters: Clusters | None = None
         self._installer = Installer(hub, self._types, Removal(hub, self._accounts))
         self._install: Workers[str] = Workers(self._install_one, hub.clock, hub.chance, 1)
@@ -166,7 +169,7 @@ class Work:
         self._install.add(ADDON)
         self._follow(self.current())
 
-    def _deployed(self, _: Mapping[str, Any]) -> None:
+    def _touched(self, _: Mapping[str, Any]) -> None:
         self._install.add(ADDON)
 
     async def _install_one(self, _: str) -> float:
@@ -174,7 +177,7 @@ class Work:
 
     def _follow(self, configuration: Configuration | None) -> None:
         """Have what looks at clusters run with this configuration, or not at all."""
-        self._follow_deployments("" if configuration is None else configuration.install_namespace)
+        self._watch(set() if configuration is None else places(configuration))
         clusters = self._clusters
         if clusters is not None and (configuration is None or clusters.scope != scope_of(configuration)):
             clusters.stop()
@@ -187,17 +190,25 @@ class Work:
         else:
             clusters.use(configuration)
 
-    def _follow_deployments(self, namespace: str) -> None:
-        if self._deployments is not None:
-            if self._deployments[0] == namespace:
-                return
-            self._deployments[1].stop()
-            self._deployments = None
-        if namespace:
-            informer = self._hub.informer(DEPLOYMENTS, namespace, [("fieldSelector", f"metadata.name={DEPLOYMENT}")])
-            informer.subscribe(Handlers(self._deployed, lambda _, after: self._deployed(after), self._deployed))
-            self._deployments = (namespace, informer)
+    def _watch(self, wanted: set[Place]) -> None:
+        """Have these objects watched, each by its name, and no others."""
+        for gone in self._watched.keys() - wanted:
+            self._watched.pop(gone).stop()
+        for place in sorted(wanted - self._watched.keys(), key=str):
+            kind, namespace, name = place
+            informer = self._hub.informer(kind, namespace, [("fieldSelector", f"metadata.name={name}")])
+            informer.subscribe(Handlers(self._touched, lambda _, after: self._touched(after), self._touched))
+            self._watched[place] = informer
             informer.start()
+
+
+def places(configuration: Configuration) -> set[Place]:
+    """Of what others change and the installer acts upon: the state of the Deployment, and Secrets that are rotated."""
+    found: set[Place] = {(DEPLOYMENTS, configuration.install_namespace, DEPLOYMENT)}
+    egress = configuration.egress
+    if egress is not None:
+        found |= {(SECRETS, egress.namespace, name) for name in (egress.client_secret, egress.ca_secret)}
+    return found
 
 
 async def served(hub: Hub) -> Served | None:

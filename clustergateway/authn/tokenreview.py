@@ -57,11 +57,11 @@ class TokenReviews:
     async def _review(self, token: str) -> _Verdict:
         question = token_review(token, self._audiences)
         try:
-            answer = await self._client.create(TOKEN_REVIEWS, question)
+            answer = await self._client.review(TOKEN_REVIEWS, question)
         except GatewayError as error:
             # Whatever it is, the token is not to blame: not for our missing rights, nor for a hub that is busy.
             raise HubUnavailable(
-                f"The token cannot be checked: {error.message}", hop="hub", retry_after=error.retry_after or 1
+                f"The token cannot be checked: {error.message}", hop="hub", retry_after=error.retry_after
             ) from None
         who = read_token_review(answer, self._audiences)
         return _Verdict(None if who is None else authenticated(who))

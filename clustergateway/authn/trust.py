@@ -50,6 +50,11 @@ class HubTrust:
         """Watch no more; the last good trust stays in force."""
         self._informer.stop()
 
+    @property
+    def stale_since(self) -> float | None:
+        """As that of L{Informer}."""
+        return self._informer.stale_since
+
     def when_synced(self) -> Deferred[None]:
         """Fires when the hub has been heard once, whether or not it has such a ConfigMap."""
         return self._informer.when_synced()

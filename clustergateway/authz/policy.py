@@ -24,23 +24,21 @@ class PolicyAuthorizer:
         @param path: of the policy file; C{""}: every authenticated client may do everything.
         """
         self._policy = OPEN
-        self._file = FollowedFile(path, clock, self._use) if path else None
+        self._file = FollowedFile(path, clock, self._use)
 
     def start(self) -> None:
         """
         @raise ConfigurationError: the file cannot be read or understood.
         """
-        if self._file is not None:
-            self._file.start()
+        self._file.start()
 
     def stop(self) -> None:
         """Follow the file no more."""
-        if self._file is not None:
-            self._file.stop()
+        self._file.stop()
 
     def problems(self) -> tuple[str, ...]:
         """Why the newest policy is not in force, if it is not."""
-        return () if self._file is None else self._file.problems()
+        return self._file.problems()
 
     def authorize(self, who: Identity, what: Attributes) -> Decision:
         """May they ask this of the gateway?"""

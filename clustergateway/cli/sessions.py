@@ -14,9 +14,9 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 
 from ..errors import ConfigurationError
-from ..model.asciicast import Event, Header, NotACast, parse_events, parse_header
+from ..model.asciicast import Event, Header, NotACast, marked_exit, parse_events, parse_header
 
-_COLUMNS = ("STARTED", "SECONDS", "USER", "CLUSTER", "NAMESPACE", "POD", "COMMAND", "FILE")
+_COLUMNS = ("STARTED", "SECONDS", "EXIT", "USER", "CLUSTER", "NAMESPACE", "POD", "COMMAND", "FILE")
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
@@ -115,12 +115,12 @@ def _row(path: Path) -> tuple[str, ...] | None:
     try:
         with opened(path) as file:
             header = parse_header(file.readline())
-            seconds = 0.0
+            seconds, code = 0.0, None
             for event in parse_events(file):
-                seconds = event.at
+                seconds, code = event.at, marked_exit(event)
     except (NotACast, ConfigurationError):
         return None
-    return (_time(header), f"{seconds:.0f}", *_cells(header), path.name)
+    return (_time(header), f"{seconds:.0f}", "-" if code is None else str(code), *_cells(header), path.name)
 
 
 def _cells(header: Header) -> Iterator[str]:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..model.gateway import ClusterGateway
-from ..model.soundness import all_warnings, warnings
+from ..model.soundness import all_warnings
 from ..transport.files import Poll
 from .store import Listener, Store
 
@@ -32,7 +32,6 @@ class FileDirectory(ABC):
         self.path = path
         self._clock = clock
         self.store = Store(clock)
-        self.store.subscribe(self._warn)
         self.get = self.store.get  # the hot path, without another call
         self._problems: Mapping[str, str] = MappingProxyType({})
         self._poll = Poll(self.poll, clock, interval)
@@ -72,10 +71,6 @@ class FileDirectory(ABC):
         What cannot be used at the moment: place (C{""}: all of it), or cluster -> sentence. Free of secrets.
         """
         return MappingProxyType({**all_warnings(self.all(), self._clock.seconds()), **self._problems})
-
-    def _warn(self, event: str, gateway: ClusterGateway) -> None:
-        for sentence in warnings(gateway, self._clock.seconds()) if event != "DELETED" else ():
-            self._log.warn("{path}: {name}: {sentence}", path=self.path, name=gateway.name, sentence=sentence)
 
     def _report(self, problems: Mapping[str, str]) -> None:
         for place, sentence in problems.items():

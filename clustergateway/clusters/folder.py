@@ -37,6 +37,9 @@ class Content:
     broken: frozenset[str | None] = frozenset()
 
 
+NOTHING = Content({})
+
+
 class FolderDirectory(FileDirectory):
     """
     A folder of Secret manifests: C{*.yaml}, C{*.yml} and
@@ -44,13 +47,15 @@ class FolderDirectory(FileDirectory):
     are passed over. Hidden files and folders within are not read.
 
     A file, or a document in it, that cannot be used leaves the clusters that it last described in place, and hides no
-    other. Where two files describe the same cluster, the first by file name has it.
+    other. A file that loses clusters may be in the middle of being written: they go when it looks the same twice, and
+    not as long as it is empty. Where two files describe the same cluster, the first by file name has it.
     """
 
     def __init__(self, path: str, clock: IReactorTime, interval: float = 1.0) -> None:
         super().__init__(path, clock, interval)
         self._signatures: dict[str, Signature] = {}
         self._contents: dict[str, Content] = {}
+        self._shrinking: dict[str, Signature] = {}
 
     def load(self) -> None:
         try:
@@ -69,21 +74,32 @@ class FolderDirectory(FileDirectory):
         signatures = {name: seen for name, seen in found if seen is not None}
         if signatures == self._signatures and "" not in self._problems:
             return
-        self._contents = {
-            name: self._contents[name] if self._signatures.get(name) == seen else self._read(name)
-            for name, seen in signatures.items()
-        }
+        shrinking, self._shrinking = self._shrinking, {}
+        contents: dict[str, Content] = {}
+        for name, seen in signatures.items():
+            last = self._contents.get(name, NOTHING)
+            if self._signatures.get(name) == seen:
+                contents[name] = last
+                continue
+            contents[name] = content = self._read(name, last)
+            if last.gateways.keys() - content.gateways.keys() and shrinking.get(name) != seen:
+                self._shrinking[name] = seen
+                contents[name] = last
+                signatures[name] = self._signatures[name]
+        self._contents = contents
         self._signatures = signatures
         self._publish()
 
-    def _read(self, name: str) -> Content:
-        last = self._contents.get(name, Content({}))
+    def _read(self, name: str, last: Content) -> Content:
         path = os.path.join(self.path, name)
         try:
-            content = parse_manifests(read_file(path))
+            text = read_file(path)
+            content = parse_manifests(text)
             modified = datetime.fromtimestamp(int(os.stat(path).st_mtime), timezone.utc)
         except (ConfigurationError, OSError) as error:
             return replace(last, problems={"": f"it cannot be read: {cause(error)}"})
+        if last.gateways and not text.strip():
+            return replace(last, problems={"": "it is empty: the clusters it described stay until it is deleted"})
         when = modified.strftime("%Y-%m-%dT%H:%M:%SZ")
         fresh = {n: _created(gateway, last.gateways.get(n), when) for n, gateway in content.gateways.items()}
         kept = {

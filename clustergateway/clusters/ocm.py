@@ -1,4 +1,4 @@
-"""A hub that does not serve Open Cluster Management's API yet."""
+"""A hub that does not serve an API yet: Open Cluster Management's, or that of ClusterProfiles."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ class AwaitedApi:
         self._clock = clock
         self._looking: Deferred[None] | None = None
         self._again: IDelayedCall | None = None
+
+    @property
+    def synced(self) -> bool:
+        """Everything there is has been seen; that is nothing where the hub does not serve it."""
+        return self.absent or self._informer.synced
 
     def start(self) -> None:
         """Look, and look again."""

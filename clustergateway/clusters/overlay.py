@@ -10,6 +10,7 @@ from ..errors import UnknownCluster
 from ..interfaces import Directory
 from ..kube.cache import Handlers, Informer
 from ..model.gateway import ClusterGateway
+from .secrets import unread
 from .store import Listener, Listeners
 
 
@@ -20,11 +21,17 @@ class Overlay:
     """
 
     def __init__(
-        self, directory: Directory, informer: Informer, read: Callable[[Mapping[str, Any]], ClusterGateway | None]
+        self,
+        directory: Directory,
+        informer: Informer,
+        read: Callable[[Mapping[str, Any]], ClusterGateway | None],
+        complete: Callable[[], bool] = lambda: True,
     ) -> None:
         """
         @param read: makes a cluster of an object of the informer's, C{None} if it is none.
+        @param complete: whether the informer has seen everything: before, nobody can tell that a name is unknown.
         """
+        self._complete = complete
         self._directory = directory
         self._read = read
         self._more: dict[str, ClusterGateway] = {}
@@ -34,11 +41,14 @@ class Overlay:
         informer.subscribe(Handlers(self._put, lambda _, after: self._put(after), self._drop))
 
     def get(self, name: str) -> ClusterGateway:
+        """@raise HubUnavailable: not everything has been seen yet, nor this one."""
         try:
             return self._directory.get(name)
         except UnknownCluster:
             if name in self._more:
                 return self._more[name]
+            if not self._complete():
+                raise unread(name) from None
             raise
 
     def all(self) -> Iterator[ClusterGateway]:

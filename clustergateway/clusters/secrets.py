@@ -59,7 +59,7 @@ class SecretDirectory:
         if gateway is not None:
             return gateway
         if not all(informer.synced for informer in self._informers):
-            raise HubUnavailable("the clusters are not read from the hub yet", cluster=name, hop="hub", retry_after=1)
+            raise unread(name)
         raise unknown(name)
 
     def all(self) -> Iterator[ClusterGateway]:
@@ -155,13 +155,7 @@ class SecretReader:
             except NotFound:
                 raise unknown(name) from None
             except GatewayError as error:
-                # Whatever it is, the user is not to blame: not for our missing rights, nor for a hub that is busy.
-                raise HubUnavailable(
-                    f"the cluster cannot be read: {error.message}",
-                    cluster=name,
-                    hop="hub",
-                    retry_after=error.retry_after or 1,
-                ) from None
+                raise unreadable(name, error) from None
             try:
                 gateway = read_secret(secret, cluster)
             except ConfigurationError as error:
@@ -185,6 +179,21 @@ def read_secret(secret: Object, cluster: Object | None) -> ClusterGateway | None
 def unknown(name: str) -> UnknownCluster:
     """The error for a cluster that is not there, in the words of an apiserver."""
     return UnknownCluster(f'clustergateways.cluster.core.oam.dev "{name}" not found', cluster=name)
+
+
+def unread(name: str) -> HubUnavailable:
+    """The error for a cluster of which nobody can tell yet whether it is there."""
+    return HubUnavailable("the clusters are not read from the hub yet", cluster=name, hop="hub", retry_after=1)
+
+
+def unreadable(name: str, error: GatewayError) -> HubUnavailable:
+    """
+    The error for a cluster that the hub does not tell of. Whatever it says, the user is not to blame: not for our
+    missing rights, nor for a hub that is busy.
+    """
+    return HubUnavailable(
+        f"the cluster cannot be read: {error.message}", cluster=name, hop="hub", retry_after=error.retry_after
+    )
 
 
 def _name(thing: Object) -> str:

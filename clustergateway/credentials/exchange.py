@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from ..errors import Forbidden
+from ..errors import Forbidden, GatewayError
 from ..kube.follow import FollowedFile
 from ..model.exchange import Configuration, External, Privileged, Rule, Static, first_match
 from ..model.exchangeconfig import parse_annotation, parse_global
@@ -64,7 +65,7 @@ class IdentityExchanger:
         """
         self._reviews = reviews
         self._global = _NOTHING
-        self._file = FollowedFile(path, clock, self._use) if path else None
+        self._file = FollowedFile(path, clock, self._use)
         self._own: dict[str, tuple[str, Configuration]] = {}
         self._decided: dict[tuple[Identity, str, str], Exchanged | _Ask] = {}
 
@@ -74,19 +75,16 @@ class IdentityExchanger:
 
         @raise ConfigurationError: it is not good.
         """
-        if self._file is not None:
-            self._file.start()
+        self._file.start()
 
     def stop(self) -> None:
         """Follow it no more."""
-        if self._file is not None:
-            self._file.stop()
+        self._file.stop()
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the configurations, for people: the global file's and the clusters' own."""
-        found = () if self._file is None else self._file.problems()
         own = (f"cluster {name}: {why}" for name, (_, each) in self._own.items() for why in each.problems())
-        return (*found, *own)
+        return (*self._file.problems(), *own)
 
     def cluster_changed(self, event: str, cluster: ClusterGateway) -> None:
         """To be subscribed to the directory, so that a cluster's bad configuration is seen before it is needed."""
@@ -135,8 +133,17 @@ class IdentityExchanger:
                 raise Forbidden(f"identity exchange: rule {asked.rule.name}: {reason}", cluster=cluster)
             return _shown(answer.identity, asked.rule.name, asked.policy)
 
-        answer = self._reviews.ask(asked.external.webhook, who, cluster, asked.rule.name, attributes)
-        return answer.addCallback(answered) if isinstance(answer, Deferred) else answered(answer)
+        def failed(failure: Failure) -> Failure:
+            if isinstance(failure.value, GatewayError):
+                failure.value.rule = asked.rule.name
+            return failure
+
+        try:
+            answer = self._reviews.ask(asked.external.webhook, who, cluster, asked.rule.name, attributes)
+            return answer.addCallback(answered).addErrback(failed) if isinstance(answer, Deferred) else answered(answer)
+        except GatewayError as error:
+            error.rule = asked.rule.name
+            raise
 
     def _own_of(self, cluster: ClusterGateway) -> Configuration:
         text = cluster.proxy_configuration
@@ -158,5 +165,9 @@ class IdentityExchanger:
 
 
 def _shown(identity: Identity, rule: str, policy: ImpersonationPolicy) -> Exchanged:
-    block = b"".join([line + b"\r\n" for line in impersonation_lines(identity, policy)])
+    try:
+        block = b"".join([line + b"\r\n" for line in impersonation_lines(identity, policy)])
+    except GatewayError as error:
+        error.rule = rule
+        raise
     return Exchanged(policy.shown(identity), rule, block)

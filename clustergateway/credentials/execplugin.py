@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorProcess, IReactorTime
@@ -15,11 +16,14 @@ from twisted.python.failure import Failure
 
 from ..errors import ConfigurationError, CredentialUnavailable
 from ..model.backoff import Backoff
-from ..model.execplugin import INFO_VARIABLE, PluginResult, exec_info, parse_exec_result, scrub
+from ..model.execallow import AllowList
+from ..model.execplugin import INFO_VARIABLE, PluginResult, exec_info, parse_exec_result
 from ..model.gateway import CertificateCredential, ClusterGateway, ExecCredential, TokenCredential
 from ..model.generation import credential_version
+from ..model.scrub import scrub
 from ..model.x509 import expiry
-from .process import Output, PluginFailed, run_plugin
+from .places import NoPlace, Places
+from .process import Output, PluginFailed, end_group, run_plugin
 from .static import FixedEntry
 
 TIME_LIMIT = 30.0
@@ -33,15 +37,13 @@ BETWEEN_REJECTIONS = 5.0
 """Seconds for which no second rejection makes the plugin run."""
 
 _RETRIES = Backoff(1.0, 30.0, spread=0.0)
-# With an allow list these would let a Secret turn an allowed command into another.
-_LOADER_VARIABLES = ("LD_", "DYLD_", "PATH")
 
 
 class ExecPlugins:
     """
     The plugins of all clusters. A plugin only ever runs for a request, never to list or show a cluster.
 
-    @ivar allow: commands that may be run, compared as they are written; C{None}: every one.
+    @ivar allow: what may be run; C{None}: everything.
     """
 
     def __init__(
@@ -49,14 +51,16 @@ class ExecPlugins:
         processes: IReactorProcess,
         clock: IReactorTime,
         environment: Mapping[str, str],
-        allow: frozenset[str] | None = None,
+        allow: AllowList | None = None,
         time_limit: float = TIME_LIMIT,
         which: Callable[[str, str | None], str | None] = lambda command, path: shutil.which(command, path=path),
+        end_group: Callable[[int], None] = end_group,
     ) -> None:
         """
         @param environment: which plugins inherit; its C{PATH} is where commands are looked up.
-        @param time_limit: seconds for one run.
+        @param time_limit: seconds for one run, and for its wait for a place.
         @param which: finds a command's file, or says C{None}.
+        @param end_group: kills a process group.
         """
         self.allow = allow
         self.clock = clock
@@ -64,6 +68,8 @@ class ExecPlugins:
         self._environment = environment
         self._time_limit = time_limit
         self._which = which
+        self._end_group = end_group
+        self._places = Places(clock, time_limit)
         self._plugins: dict[str, Plugin] = {}
 
     def entry(self, cluster: ClusterGateway, credential: ExecCredential) -> FixedEntry | Deferred[FixedEntry]:
@@ -93,28 +99,38 @@ class ExecPlugins:
         """The cluster is gone. Requests that wait for its plugin still get their answer."""
         self._plugins.pop(name, None)
 
-    def run(self, cluster: ClusterGateway, credential: ExecCredential) -> Deferred[Output]:
-        """
-        Run a plugin once.
+    def close(self) -> None:
+        """Kill what runs, and run nothing more."""
+        self._places.close()
 
+    def run(self, cluster: ClusterGateway, credential: ExecCredential, failing: bool = False) -> Deferred[Output]:
+        """
+        Run a plugin once, as soon as there is a place for it.
+
+        @param failing: whether it failed the last time.
         @return: fails with L{PluginFailed}.
         """
         command = credential.command
-        if self.allow is not None:
-            if command not in self.allow:
-                return _failed("may not be run here: it is not among --exec-plugin-allow")
-            for name, _ in credential.env:
-                if name.upper().startswith(_LOADER_VARIABLES):
-                    return _failed(f"may not be run here with the variable {name[:40]}")
+        refusal = "" if self.allow is None else self.allow.refusal(credential)
+        if refusal:
+            return _failed(refusal)
         if "/" in command and not command.startswith("/"):
             return _failed("is named by a relative path")
         executable = self._which(command, self._environment.get("PATH"))
         if executable is None:
             return _failed("is not installed")
         endpoint = cluster.endpoints[0] if cluster.endpoints else None
-        environment = {**self._environment, **dict(credential.env), INFO_VARIABLE: exec_info(credential, endpoint)}
-        arguments = (command, *credential.args)
-        return run_plugin(self._processes, self.clock, executable, arguments, environment, self._time_limit)
+        start = partial(
+            run_plugin,
+            self._processes,
+            self.clock,
+            executable,
+            (command, *credential.args),
+            {**self._environment, **dict(credential.env), INFO_VARIABLE: exec_info(credential, endpoint)},
+            self._time_limit,
+            self._end_group,
+        )
+        return self._places.run(start, failing)
 
 
 class Plugin:
@@ -173,12 +189,15 @@ class Plugin:
         if self._entry is not None and self.expires is not None and now < self.expires:
             return self._entry
         wait = max(1, int(self._retry_at - now + 0.999))
-        raise CredentialUnavailable(self._failure, cluster=self._cluster.name, hop="credential", retry_after=wait)
+        # No Retry-After: kubectl would obey it ten times over before it says a word.
+        message = f"{self._failure} (tried again in {wait} s)"
+        raise CredentialUnavailable(message, cluster=self._cluster.name, hop="credential")
 
     def _run(self) -> None:
         if not self._running:
             self._running = True
-            self._plugins.run(self._cluster, self._credential).addCallback(self._ran).addErrback(self._ran_badly)
+            run = self._plugins.run(self._cluster, self._credential, self._failures > 0)
+            run.addCallback(self._ran).addErrback(self._ran_badly)
 
     def _ran(self, output: Output) -> None:
         try:
@@ -202,9 +221,12 @@ class Plugin:
 
     def _ran_badly(self, failure: Failure) -> None:
         self._running = False
-        self._failures += 1
         now = self._clock.seconds()
-        self._retry_at = now + _RETRIES.delay(self._failures)
+        if failure.check(NoPlace):
+            self._retry_at = now + _RETRIES.delay(1)  # it is not to blame
+        else:
+            self._failures += 1
+            self._retry_at = now + _RETRIES.delay(self._failures)
         self._failure = self._sentence(failure)
         self._log.warn("{sentence}", sentence=self._failure)
         waiting, self._waiting = self._waiting, []

@@ -59,3 +59,7 @@ class Source:
         if event == "DELETED":
             self._static.pop(cluster.name, None)
             self._exec_plugins.forget(cluster.name)
+
+    def close(self) -> None:
+        """Kill the plugins that run."""
+        self._exec_plugins.close()

@@ -62,11 +62,13 @@ class Informer:
     ) -> None:
         """As those of L{Watcher}."""
         self.kind = kind
+        self._client = client
         self.synced = False
         self.stale_since: float | None = None
         self.problem = ""
         self.resource_version = ""
         self._clock = clock
+        self._heard = 0.0
         self._objects: dict[Key, Object] = {}
         self._handlers: list[Handlers] = []
         self._waiting: list[Deferred[None]] = []
@@ -74,7 +76,7 @@ class Informer:
 
     def start(self) -> None:
         """Begin, once."""
-        self.stale_since = self._clock.seconds()
+        self.stale_since = self._heard = self._clock.seconds()
         self.problem = _NO_ANSWER
         self._watcher.start()
 
@@ -163,9 +165,10 @@ class Informer:
         first = self.stale_since is None or self.problem == _NO_ANSWER
         self.problem = error.message
         if self.stale_since is None:
-            self.stale_since = self._clock.seconds()
+            self.stale_since = max(self._heard, self._client.pulse.heard)
         if first:
-            self._log.warn("{resource} of the hub: {problem}", resource=self.kind.resource, problem=error.message)
+            for sentence in self.problems():
+                self._log.warn("{problem}", problem=sentence)
 
     def fresh(self) -> None:
         if self.stale_since is not None:
@@ -176,6 +179,7 @@ class Informer:
                 seconds=round(seconds),
             )
         self.stale_since, self.problem = None, ""
+        self._heard = self._clock.seconds()
 
     def _tell_all(self, what: str, *contents: Object) -> None:
         for handlers in tuple(self._handlers):

@@ -15,12 +15,13 @@ from twisted.internet.interfaces import IProtocol, IReactorTime
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
-from ..errors import GatewayError, HubUnavailable
+from ..errors import GatewayError, HubSilent, HubUnavailable
 from ..model.kubefault import fault
 from ..model.resourcetype import ResourceType
 from .body import read_body
 from .connection import Connection, unavailable
 from .https import Whole
+from .pulse import Pulse
 
 TIMEOUT = 10.0
 """Seconds that a call may take, its answer included."""
@@ -43,6 +44,8 @@ class KubeClient:
     apiserver refuses a credential of which there is a newer one.
 
     Methods raise L{HubUnavailable} if there is no answer, and the error of L{fault} for an answer that is one.
+
+    @ivar pulse: whether there are answers.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class KubeClient:
         self._connection = connection
         self._clock = clock
         self._user_agent = user_agent
+        self.pulse = Pulse(clock)
 
     def close(self) -> Deferred[None]:
         """
@@ -102,6 +106,29 @@ class KubeClient:
         @raise AlreadyExists: there is one of this name.
         """
         return await self.call("POST", kind.path(namespace=namespace), body=content)
+
+    async def review(self, kind: ResourceType, question: Object) -> Object:
+        """
+        Ask for a decision (TokenReview, SubjectAccessReview) for somebody who waits for it.
+
+        After one that was not answered in time the following ones fail at once, for a pause that grows; then one of
+        them finds out, while the others go on failing at once.
+        """
+        if not self.pulse.admit():
+            raise HubUnavailable("The hub did not answer lately and is asked again in some seconds.", hop="hub")
+        try:
+            answer = await self.create(kind, question)
+        except HubSilent:
+            self.pulse.unreviewed()
+            raise
+        except CancelledError:
+            self.pulse.abandoned()
+            raise
+        except GatewayError:
+            self.pulse.reviewed()  # that was said at once, and so will be what follows
+            raise
+        self.pulse.reviewed()
+        return answer
 
     async def update(self, kind: ResourceType, content: Object, subresource: str = "") -> Object:
         """
@@ -178,6 +205,7 @@ class KubeClient:
             answer = None
         if not isinstance(answer, dict):
             raise HubUnavailable("The hub's answer is not a JSON object.", hop="hub")
+        self.pulse.answered()
         return answer
 
     async def raw(
@@ -215,7 +243,12 @@ class KubeClient:
         except DeferredTimeout:
             # One dead connection in the pool is seldom alone.
             self._connection.forget()
-            raise HubUnavailable(f"The hub did not answer within {timeout:g} s.", hop="hub", retry_after=1) from None
+            # No Retry-After: whoever obeys it would wait as long once more, ten times over.
+            silent = HubSilent(f"The hub did not answer within {timeout:g} s.", hop="hub")
+        except HubSilent as error:
+            silent = error
+        self.pulse.missed()
+        raise silent from None
 
     async def _accepted(self, method: str, path: str, query: Query, body: Any, content_type: str) -> IResponse:
         """An answer that is not an error. A credential that is refused is tried again only if there is another one."""

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import HTTPConnectionPool, ResponseFailed, ResponseNeverReceived
 from twisted.web.iweb import IAgent
 
-from ..errors import CredentialUnavailable, HubUnavailable
+from ..errors import CredentialUnavailable, HubSilent, HubUnavailable
 from ..interfaces import Credentials, Entry
 from ..model.gateway import ClusterGateway, Endpoint
 from .https import pooled_agent
@@ -85,17 +85,19 @@ class Connection:
 def unavailable(error: Exception) -> HubUnavailable:
     """What a foreign error on the way to the hub means. Its own words are not repeated: they may hold anything."""
     cause = _innermost(error)
+    retry_after: int | None = None
     if isinstance(cause, DNSLookupError):
         why = "its name has no address"
     elif isinstance(cause, (ConnectTimeout, ConnectingCancelledError, CancelledError)):
-        why = "no connection in time"
+        return HubSilent("The hub cannot be reached: no connection in time.", hop="hub")
     elif isinstance(cause, ConnectError):
-        why = "the connection is refused"
+        # That is told at once, also each time anew, and is what a restart looks like.
+        why, retry_after = "the connection is refused", 1
     elif type(cause).__module__.split(".")[0] in ("OpenSSL", "service_identity"):
         why = f"TLS failed ({type(cause).__name__})"
     else:
-        why = "the connection broke"
-    return HubUnavailable(f"The hub cannot be reached: {why}.", hop="hub", retry_after=1)
+        why, retry_after = "the connection broke", 1
+    return HubUnavailable(f"The hub cannot be reached: {why}.", hop="hub", retry_after=retry_after)
 
 
 def _innermost(error: BaseException) -> BaseException:

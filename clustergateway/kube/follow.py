@@ -24,6 +24,7 @@ class FollowedFile:
 
     def __init__(self, path: str, clock: IReactorTime, use: Callable[[bytes], None], interval: float = 1.0) -> None:
         """
+        @param path: C{""} for no file: nothing is ever taken into use.
         @param use: called with the contents; a L{GatewayError} it raises refuses them.
         """
         self.path = path
@@ -38,6 +39,8 @@ class FollowedFile:
 
         @raise ConfigurationError: it cannot be read or used: nothing is good yet that could stay in force.
         """
+        if not self.path:
+            return
         self._look()
         if self._problem:
             raise ConfigurationError(self._problem)

@@ -19,7 +19,7 @@ from ..model.reflector import Progress, reflector
 from ..model.resourcetype import ResourceType
 from ..model.watchstream import Event, WatchDecoder
 from .body import hang_up
-from .client import KubeClient, Object
+from .client import TIMEOUT, KubeClient, Object
 
 LIST_TIMEOUT = 60.0
 """Seconds that a whole list may take."""
@@ -29,6 +29,18 @@ SILENCE = 90.0
 """
 Seconds without a byte after which a watch is taken for dead. Apiservers send a bookmark about once a minute; where one
 sends none, an idle watch is merely begun anew from where it was.
+"""
+DOUBT = 5.0
+"""
+Seconds without a byte after which a watch is doubted when a call to the same apiserver is not answered in time. The
+call took longer than that; what was heard meanwhile is well.
+"""
+PROBE = 3.0
+"""Seconds within which a watch has to be answered that is begun because the one before is silent."""
+SETTLED = 1.0
+"""
+Seconds after which the beginning of a watch's answer is believed, if nothing comes after it. Whatever answers 200 to
+everything shows sooner than that that it is no apiserver.
 """
 
 
@@ -48,7 +60,7 @@ class Follower(Protocol):
         """What was told before may be out of date; the reason may be another one each time."""
 
     def fresh(self) -> None:
-        """The apiserver is being heard again; what was missed is told."""
+        """The apiserver is being heard, perhaps again; what was missed is told. Called each time."""
 
 
 class Watcher:
@@ -85,15 +97,30 @@ class Watcher:
         self._call: Deferred[None] | None = None
         self._body: _WatchBody | None = None
         self._timer: IDelayedCall | None = None
+        self._probing = False
+        self._believe: Callable[[], None] = _nothing
         self._machine = reflector(Progress(self, chance))
 
     def start(self) -> None:
         """Begin, once."""
+        self._believe = self._client.pulse.on_missed(self._doubt)
         self._machine.start()
 
     def stop(self) -> None:
         """End; the follower hears no more."""
+        self._believe()
+        self._believe = _nothing
         self._machine.stop()
+
+    def _doubt(self) -> None:
+        """The apiserver leaves others without an answer. Is it there?"""
+        if self._body is not None and self._body.doubtful:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Watch anew from where it was: no harm if all is well, and the quickest way to find out."""
+        self._probing = True
+        self._machine.silent()
 
     # What the machine has done.
 
@@ -159,8 +186,9 @@ class Watcher:
             ("timeoutSeconds", str(int(WATCH_SECONDS * (1 + self._chance())))),
         )
         body = self._body = _WatchBody(self, self._clock)
+        timeout, self._probing = (PROBE if self._probing else TIMEOUT), False
         try:
-            await self._client.stream(self._kind.path(namespace=self._namespace), query, body)
+            await self._client.stream(self._kind.path(namespace=self._namespace), query, body, timeout)
         except (HubUnavailable, TooManyRequests) as error:
             self._fail(error)
         except GatewayError as error:
@@ -180,7 +208,7 @@ class Watcher:
 
     # What the body of a watch tells.
 
-    def watching(self, body: _WatchBody) -> None:
+    def heard(self, body: _WatchBody) -> None:
         """The apiserver answers."""
         if body is self._body:
             self._follower.fresh()
@@ -210,7 +238,7 @@ class Watcher:
     def silent(self, body: _WatchBody) -> None:
         """Nothing came for too long."""
         if body is self._body:
-            self._machine.silent()
+            self._probe()
 
 
 class _WatchBody(Receiver):
@@ -221,7 +249,14 @@ class _WatchBody(Receiver):
         self._clock = clock
         self._decoder = WatchDecoder()
         self._silence: IDelayedCall | None = None
+        self._settling: IDelayedCall | None = None
+        self._last = 0.0
         self._left = False
+
+    @property
+    def doubtful(self) -> bool:
+        """It has been answered, and been silent since, for some time."""
+        return self._silence is not None and self._clock.seconds() - self._last >= DOUBT
 
     def leave(self) -> None:
         """Nobody listens any more."""
@@ -233,16 +268,23 @@ class _WatchBody(Receiver):
         if self._left:
             hang_up(self.transport)
             return
+        self._last = self._clock.seconds()
         self._silence = self._clock.callLater(SILENCE, self._silent)
-        self._watcher.watching(self)
+        self._settling = self._clock.callLater(SETTLED, self._settled)
 
     def dataReceived(self, data: bytes) -> None:
         if self._left:
             return
+        self._last = self._clock.seconds()
         if self._silence is not None:
             self._silence.reset(SILENCE)
+        _cancel(self._settling)
+        self._settling = None  # from now on it is what comes that shows it
         try:
-            for event in self._decoder.feed(data):
+            events = self._decoder.feed(data)
+            if events:
+                self._watcher.heard(self)
+            for event in events:
                 self._watcher.event(self, event)
         except GatewayError as error:
             self._end(error)
@@ -269,10 +311,22 @@ class _WatchBody(Receiver):
         self._silence = None
         self._watcher.silent(self)
 
+    def _settled(self) -> None:
+        self._settling = None
+        self._watcher.heard(self)
+
     def _quiet(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
+        _cancel(self._silence)
+        _cancel(self._settling)
+        self._silence = self._settling = None
+
+
+def _nothing() -> None: ...
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    if timer is not None:
+        timer.cancel()
 
 
 def _too_slow(_: object, seconds: float) -> Any:

@@ -2,13 +2,14 @@
 Recordings of terminal sessions: asciicast version 2 (docs.asciinema.org, "asciicast v2"), written and read. Pure.
 
 One JSON value a line: a header, then events C{[seconds, code, text]} with code C{o} (shown), C{i} (typed) or C{r}
-(resized, C{"80x24"}).
+(resized, C{"80x24"}); or C{m} (a marker), with which this gateway says how the command ended.
 """
 
 from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,9 @@ from .channels import TerminalSize
 DEFAULT_SIZE = TerminalSize(80, 24)
 OWN_KEY = "clustergateway"
 """The header's key under which this gateway says whose session it was; players ignore what they do not know."""
+
+
+_EXIT = re.compile(r"exit status ([0-9]{1,9})")
 
 
 class NotACast(ConfigurationError):
@@ -60,6 +64,17 @@ class Event:
     def line(self) -> str:
         """With its line end."""
         return f"[{self.at:.6f}, {json.dumps(self.code)}, {json.dumps(self.text)}]\n"
+
+
+def exit_marker(at: float, code: int) -> Event:
+    """The event that says with which status the command ended."""
+    return Event(at, "m", f"exit status {code}")
+
+
+def marked_exit(event: Event) -> int | None:
+    """What an L{exit_marker} says; C{None} for any other event."""
+    match = _EXIT.fullmatch(event.text) if event.code == "m" else None
+    return None if match is None else int(match[1])
 
 
 class Text:

@@ -37,11 +37,16 @@ class Omitted(Exception):  # not an error: nothing failed
     """The body is not shown; the message says why."""
 
 
-def may_be_shown(resource: str, subresource: str) -> bool:
-    """May bodies of this resource be in the audit log at all?"""
-    if not resource or resource in SECRET_RESOURCES or subresource in OPAQUE:
-        return False
-    return f"{resource}/{subresource}" not in SECRET_RESOURCES
+def hidden(resource: str, subresource: str, verb: str) -> str:
+    """
+    @return: why bodies of such a request are not in the audit log, C{""} if they may be.
+    """
+    if not resource:
+        return "it is no resource's"
+    for each in (resource, f"{resource}/{subresource}"):
+        if each in SECRET_RESOURCES:
+            return f"{each} hold secrets"
+    return "it is a stream" if subresource in OPAQUE or verb in ("watch", "proxy") else ""
 
 
 class Collected:

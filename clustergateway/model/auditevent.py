@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
+from .auditbody import hidden
 from .auditpolicy import COMPLETE, LEVEL_NAMES, PANIC, STARTED, Level
 from .identity import Identity
 from .record import Record
@@ -26,6 +27,7 @@ class Told:
     What an event tells beside the record.
 
     @ivar request: the object in the request's body, C{None} for none; likewise C{response}.
+    @ivar message: of the cluster's metav1.Status, C{""} for none; likewise C{reason}.
     @ivar exit_code: of a command that ran.
     @ivar notes: further annotations, without their prefix.
     """
@@ -34,6 +36,36 @@ class Told:
     request: Any = None
     response: Any = None
     exit_code: int | None = None
+    message: str = ""
+    reason: str = ""
+
+
+# What apiservers count as long-running: the beginning of the answer is a stage of its own, and no object is in it.
+_LONG_VERBS = frozenset(("watch", "proxy"))
+_LONG_SUBRESOURCES = frozenset(("exec", "attach", "portforward", "proxy", "log"))
+
+
+def is_long_running(record: Record) -> bool:
+    """Is it a request whose answer lasts until somebody has had enough of it?"""
+    return record.verb in _LONG_VERBS or record.subresource in _LONG_SUBRESOURCES
+
+
+def account(told: Told, record: Record, level: Level) -> None:
+    """
+    See to it that each object which the level asks for is told, or why it is not.
+    """
+    if level < Level.REQUEST:
+        return
+    why = f"omitted: {hidden(record.resource, record.subresource, record.verb) or 'it was not looked at'}"
+    if told.request is None and (record.bytes_in or record.unread):
+        told.notes.setdefault("request-object", why)
+    if level < Level.REQUEST_RESPONSE or not record.bytes_out:
+        return
+    if record.refusal is not None:
+        told.response = record.refusal
+        told.notes.pop("response-object", None)
+    elif told.response is None:
+        told.notes.setdefault("response-object", why)
 
 
 def audit_id(given: str, fresh: Callable[[], str]) -> str:
@@ -87,15 +119,15 @@ def event(record: Record, level: Level, stage: str, at: float, told: Told) -> di
     }
     if record.impersonated is not None:
         found["impersonatedUser"] = user_info(record.impersonated)
-    if record.address:
-        found["sourceIPs"] = [record.address]
+    if addresses := record.addresses:
+        found["sourceIPs"] = addresses
     if record.user_agent:
         found["userAgent"] = record.user_agent
     if record.resource:
         found["objectRef"] = _object_ref(record)
     ended = stage in (COMPLETE, PANIC)
     if ended or stage == STARTED:
-        found["responseStatus"] = _status(record, stage)
+        found["responseStatus"] = _status(record, stage, told)
     if ended and level >= Level.REQUEST and told.request is not None:
         found["requestObject"] = told.request
     if ended and level >= Level.REQUEST_RESPONSE and told.response is not None:
@@ -109,27 +141,37 @@ def event(record: Record, level: Level, stage: str, at: float, told: Told) -> di
 
 
 def _object_ref(record: Record) -> dict[str, str]:
-    parts = {
-        "resource": record.resource,
-        "namespace": record.namespace,
-        "name": record.name,
-        "apiGroup": record.group,
-        "apiVersion": record.version,
-        "subresource": record.subresource,
-    }
-    return {key: value for key, value in parts.items() if value}
+    return _given(
+        resource=record.resource,
+        namespace=record.namespace,
+        name=record.name,
+        apiGroup=record.group,
+        apiVersion=record.version,
+        subresource=record.subresource,
+    )
 
 
-def _status(record: Record, stage: str) -> dict[str, Any]:
+def _status(record: Record, stage: str, told: Told) -> dict[str, Any]:
     code = 500 if stage == PANIC else record.code
-    status: dict[str, Any] = {"metadata": {}}
-    if record.outcome not in ("", "complete") or code >= 400:
-        status["status"] = "Failure"
-        if record.cause:
-            status["message"] = record.cause
+    found: dict[str, Any] = {"metadata": {}}
+    if code >= 400 or not _as_expected(record):
+        found["status"] = "Failure"
+        message = record.cause if record.refusal is None else record.refusal["message"]
+        found |= _given(message=message or told.message, reason=record.reason or told.reason)
     # A client that left before there was an answer saw none: 499 has become the usual word for it.
-    status["code"] = code or (499 if record.outcome == "client-gone" else 0)
-    return status
+    found["code"] = code or (499 if record.outcome == "client-gone" else 0)
+    return found
+
+
+def _given(**texts: str) -> dict[str, str]:
+    return {key: text for key, text in texts.items() if text}
+
+
+def _as_expected(record: Record) -> bool:
+    if record.outcome == "client-gone":
+        # Nobody else ends a watch.
+        return 0 < record.code < 400 and is_long_running(record)
+    return record.outcome in ("", "complete")
 
 
 def _annotations(record: Record, ended: bool, told: Told) -> Mapping[str, str]:

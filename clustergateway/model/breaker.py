@@ -21,15 +21,21 @@ PAUSES = Backoff(first=1.0, most=30.0, spread=0.5)
 
 class Breaker:
     """
-    Closed: everything is let through. After L{THRESHOLD} failures in a row it opens: nothing is, for a pause that grows
+    Closed: everything is let through. After some failures in a row it opens: nothing is, for a pause that grows
     each time. Then it is half-open: one probe is let through, whose success closes it and whose failure opens it again.
 
     @ivar state: as it was left by the last call.
     """
 
-    __slots__ = ("_failures", "_openings", "_until", "state")
+    __slots__ = ("_failures", "_openings", "_pauses", "_threshold", "_until", "state")
 
-    def __init__(self) -> None:
+    def __init__(self, threshold: int = THRESHOLD, pauses: Backoff = PAUSES) -> None:
+        """
+        @param threshold: failures in a row after which it opens.
+        @param pauses: for how long.
+        """
+        self._threshold = threshold
+        self._pauses = pauses
         self.state: State = "closed"
         self._failures = 0
         self._openings = 0
@@ -61,8 +67,8 @@ class Breaker:
     def failed(self, now: float, chance: float) -> None:
         """@param chance: from 0 to 1, so that not all come back at once."""
         self._failures += 1
-        if self.state == "open" or (self.state == "closed" and self._failures < THRESHOLD):
+        if self.state == "open" or (self.state == "closed" and self._failures < self._threshold):
             return  # an attempt that began before it opened says nothing new
         self.state = "open"
         self._openings += 1
-        self._until = now + PAUSES.delay(self._openings, chance)
+        self._until = now + self._pauses.delay(self._openings, chance)

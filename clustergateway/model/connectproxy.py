@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from ..errors import GatewayError, UpstreamMalformed, UpstreamRefused, UpstreamTimeout
 from .preamble import Step, authority, wire_name
+from .tunnel import dial_error
 
 _LARGEST_ANSWER = 16384
 
+# 407 is the code for it; tinyproxy says 401 to a wrong password.
+_UNAUTHENTICATED = (401, 407)
 _MEANINGS = {
-    401: "wants authentication",
     403: "does not allow this destination",
     405: "does not know CONNECT",
-    407: "does not accept the credential in proxy-url",
     429: "has too many requests",
     500: "could not make the connection",
     502: "could not reach the destination",
@@ -62,7 +63,7 @@ class Connect:
                 break
             self._head = rest  # an interim answer
         if code > 299:
-            raise self._refusal(code)
+            raise self._refusal(code, rest)
         return Step(rest=rest)
 
     @staticmethod
@@ -75,10 +76,15 @@ class Connect:
             raise UpstreamMalformed("the proxy's answer to CONNECT has no possible code", hop="proxy")
         return int(code)
 
-    def _refusal(self, code: int) -> GatewayError:
+    def _refusal(self, code: int, _: bytes) -> GatewayError:
         if code == 504:
             return UpstreamTimeout(f"the proxy waited in vain for {self._target} (504)", hop="proxy")
         meaning = _MEANINGS.get(code, "refused")
+        if code in _UNAUTHENTICATED:
+            given = self._authorization
+            meaning = (
+                "does not accept the credential in proxy-url" if given else "wants a user and password in proxy-url"
+            )
         return UpstreamRefused(f"the proxy {meaning} ({code} to CONNECT {self._target})", hop="proxy")
 
 
@@ -86,7 +92,8 @@ class KonnectivityConnect(Connect):
     """
     CONNECT to a konnectivity proxy-server in http-connect mode.
 
-    It says 200 before it has looked for an agent, and when there is none, says so with a second head.
+    What it or its agent says of a failed dial stands behind the head. A second head behind a 200, which proxy-servers
+    have sent when there was no agent, is a refusal too.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -96,5 +103,9 @@ class KonnectivityConnect(Connect):
         """As its parent does; an error head right behind the 200 is a refusal too."""
         step = super().feed(data)
         if step.rest is not None and step.rest.startswith(b"HTTP/1.1 5"):
-            raise UpstreamRefused(f"no konnectivity agent is connected for {self._target}", hop="tunnel", retry_after=5)
+            raise UpstreamRefused(f"no konnectivity agent is connected for {self._target}", hop="tunnel")
         return step
+
+    def _refusal(self, code: int, said: bytes) -> GatewayError:
+        words = said.decode("utf-8", "replace").strip()
+        return dial_error(self._target, words) if code in (500, 502) and words else super()._refusal(code, said)

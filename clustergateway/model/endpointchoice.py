@@ -32,6 +32,7 @@ class Patience:
 @dataclass(slots=True)
 class _Health:
     failures: int = 0
+    failed_at: float = float("-inf")
     avoid_until: float = 0.0
     usual: float = 0.0
 
@@ -57,6 +58,11 @@ class EndpointChoice(Generic[Key]):
         health = self._health.get(key)
         return max(0.0, health.avoid_until - now) if health is not None else 0.0
 
+    def sound(self, key: Key) -> bool:
+        """Is nothing bad known of it?"""
+        health = self._health.get(key)
+        return health is None or not health.failures
+
     def trying(self, key: Key, now: float) -> None:
         """
         It is being tried. If it failed before, this is the probe that finds out whether it has recovered, and others
@@ -73,11 +79,28 @@ class EndpointChoice(Generic[Key]):
         health.avoid_until = 0.0
         health.usual = took if not health.usual else 0.75 * health.usual + 0.25 * took
 
-    def failed(self, key: Key, now: float) -> None:
-        """It could not be connected to."""
+    def failed(self, key: Key, now: float, began: float | None = None) -> None:
+        """
+        It could not be connected to.
+
+        @param began: when that attempt did, C{None}: now. One that began before the last failure says nothing new: a
+            hundred at a time count once.
+        """
         health = self._health.setdefault(key, _Health())
+        if began is not None and began < health.failed_at:
+            return
+        health.failed_at = now
         health.failures += 1
         health.avoid_until = now + self._backoff(health.failures)
+
+    def overtaken(self, key: Key, now: float, began: float) -> None:
+        """
+        Another one that began later was connected first, and nobody waits for this one any more. Counts as a failure,
+        for it may be silent; but if it is only slow, it is given twice as long the next time.
+        """
+        self.failed(key, now, began)
+        health = self._health[key]
+        health.usual = max(health.usual, now - began)
 
     def stagger(self, key: Key) -> float:
         """How long to wait for it before the next one is tried as well: twice what it usually takes, within bounds."""

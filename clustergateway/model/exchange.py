@@ -145,6 +145,8 @@ def first_match(configurations: Iterable[Configuration], who: Identity, cluster:
         for rule in configuration.rules:
             if rule.matches(who, cluster):
                 if isinstance(rule.target, Erroneous):
-                    raise Forbidden(f"identity exchange: {rule.target.why}", cluster=cluster)
+                    error = Forbidden(f"identity exchange: {rule.target.why}", cluster=cluster)
+                    error.rule = rule.name
+                    raise error
                 return rule
     return None

@@ -23,9 +23,6 @@ API_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io
 INFO_VARIABLE = "KUBERNETES_EXEC_INFO"
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)")
-# Anything long made of a token's letters, with a digit in it, might be one.
-_TOKEN_LIKE = re.compile(r"(?=[A-Za-z+_=.~-]*\d)[A-Za-z0-9+_=.~-]{20,}")
-_REDACTED = "[redacted]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +122,6 @@ def parse_exec_result(output: bytes, api_version: str) -> PluginResult:
     if not token and not certificate:
         raise ConfigurationError("its output holds no credential")
     return PluginResult(token, certificate, key, _expiration(status.get("expirationTimestamp")))
-
-
-def scrub(stderr: bytes, credential: ExecCredential, limit: int = 300) -> str:
-    """
-    What a plugin complained of, made fit for an error message: no value of its environment or arguments, nothing that
-    looks like a token, one line, at most C{limit} characters of its end.
-    """
-    text = stderr.decode("utf-8", "replace")
-    for secret in _private_words(credential):
-        text = text.replace(secret, _REDACTED)
-    text = _TOKEN_LIKE.sub(_REDACTED, text)
-    text = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return text if len(text) <= limit else "..." + text[-limit:]
-
-
-def _private_words(credential: ExecCredential) -> list[str]:
-    words = [value for _, value in credential.env]
-    for argument in credential.args:
-        name, equals, value = argument.partition("=")
-        words.append(value if equals and name.startswith("-") else argument)
-    # Shorter ones are no secrets, and would tear holes into other words. Longest first: one may hold another.
-    return sorted((word for word in words if len(word) >= 6 and not word.startswith("--")), key=len, reverse=True)
 
 
 def _expiration(value: object) -> float | None:

@@ -26,6 +26,7 @@ EXPECT: Final = 15
 WEBSOCKET_PROTOCOL: Final = 17
 USER_AGENT: Final = 19
 AUDIT_ID: Final = 20
+FORWARDED_FOR: Final = 22
 
 FRAMING_NAMES = frozenset((b"content-length", b"transfer-encoding", b"host"))
 """Fields that decide where a message ends or whom it is for. C{Connection} may not name them."""
@@ -63,6 +64,8 @@ _SPECIAL_REQUEST = {
     b"sec-websocket-protocol": WEBSOCKET_PROTOCOL,
     b"user-agent": USER_AGENT,
     b"audit-id": AUDIT_ID,
+    b"x-forwarded-for": FORWARDED_FOR,
+    b"x-real-ip": FORWARDED_FOR,
 }
 
 # Lines of these fields repeat between requests and hold no secret: only they are remembered whole.

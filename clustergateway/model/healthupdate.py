@@ -29,7 +29,8 @@ def parse_health_update(body: bytes, content_type: str, name: str) -> HealthUpda
     """
     @param content_type: the header's value, C{""} if there was none.
     @param name: of the cluster, as in the URL.
-    @raise BadRequest: it is no ClusterGateway, or another one.
+    @raise BadRequest: it is no ClusterGateway, or another one. As in kube-apiserver the name has to be given; kind and
+        version are understood.
     @raise PayloadTooLarge: it is larger than any ClusterGateway.
     @raise UnsupportedMediaType: it is not JSON. YAML is not read: a body of this size would hold up everybody else.
     """
@@ -44,7 +45,9 @@ def parse_health_update(body: bytes, content_type: str, name: str) -> HealthUpda
         raise BadRequest(f"the object provided is not a ClusterGateway of {API_VERSION}")
     metadata = _member(content, "metadata")
     named = _text(metadata, "name")
-    if named not in ("", name):
+    if not named:
+        raise BadRequest(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if named != name:
         raise BadRequest(f"the name of the object ({named}) does not match the name on the URL ({name})")
     status = _member(content, "status")
     healthy = status.get("healthy")

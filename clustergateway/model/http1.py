@@ -60,6 +60,7 @@ class Fields:
     expect_continue: bool = False
     user_agent: bytes = b""
     audit_id: bytes = b""
+    forwarded: tuple[Field, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class RequestHead:
         forwarding fields and C{Host} left out.
     @ivar block: the same as bytes, each line with its CRLF.
     @ivar identity: (lowercased name, value) of the fields from which an identity can be derived.
+    @ivar forwarded: (lowercased name, value) of the fields in which a proxy says for whom it asks.
     @ivar content_length: C{None} when not given.
     @ivar upgrade: the protocols asked for by C{Upgrade}, if that was asked for properly. Whoever sends the request
         on says so again in a C{Connection} and an C{Upgrade} of its own.
@@ -95,6 +97,7 @@ class RequestHead:
     expect_continue: bool
     user_agent: bytes
     audit_id: bytes
+    forwarded: tuple[Field, ...]
 
     @property
     def has_body(self) -> bool:
@@ -163,6 +166,7 @@ class RequestParser:
             fields.expect_continue,
             fields.user_agent,
             fields.audit_id,
+            fields.forwarded,
         )
 
     def _remember(self, section: bytes, version: bytes) -> None:
@@ -274,6 +278,8 @@ class _Sorter:
             self._fields.user_agent = value
         elif kind == headers.AUDIT_ID:
             self._fields.audit_id = value
+        elif kind == headers.FORWARDED_FOR:
+            self._fields.forwarded += ((headers.name(line), value),)
         elif kind == headers.EXPECT:
             self._expect(line, value)
         else:
@@ -364,6 +370,15 @@ def climbs(target: bytes) -> bool:
         elif plain not in (b"", b"."):
             depth += 1
     return False
+
+
+def goes_up(path: bytes) -> bool:
+    """
+    Whether a C{..} segment (RFC 3986 section 3.3) is in a path, in the reading of any server, as in L{climbs}. What
+    such a path names depends on whether a server on the way takes it out.
+    """
+    plain = _DOT.sub(b".", path)
+    return b".." in plain and any(segment.split(b";", 1)[0] == b".." for segment in _SEPARATOR.split(plain))
 
 
 def _unusual_target(method: bytes, target: bytes, host: bytes) -> tuple[bytes, bytes]:

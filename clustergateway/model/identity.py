@@ -43,6 +43,8 @@ class Claims:
     @ivar headers: the header fields that can carry identity (see L{clustergateway.model.headers}), names lowercased,
         values stripped of surrounding white space, in order of arrival.
     @ivar address: the client's IP address, for logs only.
+    @ivar forwarded: the header fields, likewise, in which a proxy says for whom it asks (see
+        L{clustergateway.model.forwardedfor}). For logs only, and only if the proxy proves to be a trusted one.
     @ivar outdated: the connection was made when other client certificates were asked for than now.
     """
 
@@ -51,6 +53,7 @@ class Claims:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     address: str = ""
     outdated: bool = False
+    forwarded: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Attributes:
     namespace: str = ""
     name: str = ""
     path: str = ""
+
+    @property
+    def full_resource(self) -> str:
+        """The resource with its subresource, as rules name it: C{pods/log}."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
 
 
 @dataclass(frozen=True, slots=True)

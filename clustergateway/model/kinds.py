@@ -59,6 +59,7 @@ class Kind:
     @ivar cells: the table cells of such an object, one for each column.
     @ivar order: how lists are sorted.
     @ivar fixed: objects of no cluster, that are always there and never change: they are made for a resource version.
+        Their names are theirs alone.
     """
 
     kind: str
@@ -73,6 +74,11 @@ class Kind:
     subresources: tuple[Subresource, ...] = ()
     fixed: tuple[Callable[[int], Object], ...] = ()
 
+    @property
+    def reserved(self) -> frozenset[str]:
+        """Names of objects of no cluster: a cluster of such a name has no object of this kind."""
+        return frozenset(make(OLDEST)["metadata"]["name"] for make in self.fixed)
+
     def render(self, gateway: ClusterGateway, version: int) -> Rendered:
         """The object of a cluster, ready to be answered."""
         shown = self.show(gateway, version)
@@ -84,7 +90,12 @@ class Kind:
 
         @param version: of the clusters that have none of their own.
         """
-        found = [self.render(gateway, parse_version(gateway.resource_version) or version) for gateway in gateways]
+        reserved = self.reserved
+        found = [
+            self.render(gateway, parse_version(gateway.resource_version) or version)
+            for gateway in gateways
+            if gateway.name not in reserved
+        ]
         for make in self.fixed:
             # Whenever a replica began, it is the same object.
             shown = make(OLDEST)

@@ -54,7 +54,7 @@ def parse_list_options(values: Values) -> ListOptions:
         _check_watch(match, initial, first(values, "continue"))
     else:
         _check_list(match, initial, first(values, "resourceVersion"), first(values, "continue"))
-    version = _version(first(values, "resourceVersion"))
+    version = parse_wanted_version(values)
     if watch and bookmarks and initial is None and not version:
         initial = True  # as kube-apiserver: such a client gets the bookmark that ends the initial events too
     return ListOptions(
@@ -81,7 +81,12 @@ def _number(values: Values, name: str) -> int:
     return max(int(text), 0)
 
 
-def _version(text: str) -> int | None:
+def parse_wanted_version(values: Values) -> int | None:
+    """
+    @return: C{None} if none is asked for, 0 if any will do.
+    @raise BadRequest: it is no number.
+    """
+    text = first(values, "resourceVersion")
     if not text:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > 19:

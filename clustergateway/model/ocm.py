@@ -15,7 +15,7 @@ from .endpoint import check_ca, parse_endpoint
 from .gateway import ClusterGateway, Endpoint, Health, UnknownCredential
 from .generation import with_generation
 from .resourcetype import ResourceType
-from .secrets import gateway_from_secret, is_cluster_name, secret_trust
+from .secrets import gateway_from_secret, is_cluster_name, lists_endpoints, secret_trust
 
 MANAGED_CLUSTERS = ResourceType(
     "cluster.open-cluster-management.io", "v1", "managedclusters", "ManagedCluster", namespaced=False
@@ -34,7 +34,8 @@ def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGatew
     The gateway of a Secret with the ManagedCluster's endpoints before its own, its acceptance, and its health.
 
     Endpoints of the ManagedCluster are reached through the Secret's proxy-url, and verified by the Secret's CA bundle
-    where they have none of their own. A gateway reached through konnectivity keeps that endpoint alone.
+    where they have none of their own. A gateway reached through konnectivity keeps that endpoint alone, and one whose
+    Secret has a list of endpoints keeps that.
 
     @param secret: as for L{gateway_from_secret}; it needs no endpoint.
     @param cluster: a C{cluster.open-cluster-management.io/v1} ManagedCluster as parsed from JSON.
@@ -46,7 +47,7 @@ def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGatew
         return None
     unroutable = gateway.unroutable or refusal(cluster)
     endpoints = gateway.endpoints
-    if not any(endpoint.via_cluster_proxy for endpoint in endpoints):
+    if not lists_endpoints(secret) and not any(endpoint.via_cluster_proxy for endpoint in endpoints):
         known = managed_endpoints(cluster, *secret_trust(secret))
         addresses = {(endpoint.host, endpoint.port, endpoint.base_path) for endpoint in known}
         own = (e for e in endpoints if (e.host, e.port, e.base_path) not in addresses)

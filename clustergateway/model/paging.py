@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from ..errors import BadRequest, Expired
+from ..errors import BadRequest, Expired, ResourceVersionTooLarge
 from .listoptions import ListOptions
 from .watchcache import Versioned, WatchCache
 
@@ -51,14 +51,16 @@ def list_page(cache: WatchCache[T], options: ListOptions) -> Page[T]:
     """
     @raise BadRequest: the continue token is not one of ours.
     @raise Expired: the version that is asked for, or that the token continues, is forgotten.
+    @raise ResourceVersionTooLarge: the version that is asked for is yet to come.
     """
     if options.continue_token:
         version, start = decode_token(options.continue_token)
         items = _continued(cache, version, start)
     else:
-        version = options.version or 0 if options.exact else cache.version
-        if version > cache.version:
-            raise Expired(f"resource version {version} is not known here; this server is at {cache.version}")
+        wanted = options.version or 0
+        if wanted > cache.version:
+            raise ResourceVersionTooLarge(wanted, cache.version)
+        version = wanted if options.exact else cache.version
         items = cache.list(version)
     if not options.selects_all:
         items = [item for item in items if selects(options, item)]

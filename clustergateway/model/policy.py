@@ -21,6 +21,14 @@ ALL = ("*",)
 _READING = frozenset({"get", "list", "watch", "head", "options"})
 # A proxied GET can do anything that the workload, or the kubelet behind nodes/proxy, does on a GET.
 _ACTING = INTERACTIVE | {"proxy"}
+# Questions about oneself, which are asked by creating them.
+_SELF_REVIEWS = frozenset(
+    {
+        ("authorization.k8s.io", "selfsubjectaccessreviews"),
+        ("authorization.k8s.io", "selfsubjectrulesreviews"),
+        ("authentication.k8s.io", "selfsubjectreviews"),
+    }
+)
 _VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}) | {
     *("post", "put", "head", "options", "*"),
 }
@@ -87,12 +95,18 @@ class Rule:
         """Does it give C{verb} on C{what}, wherever that is?"""
         if "*" not in self.verbs and verb not in self.verbs:
             return False
-        return not self.read_only or (verb in _READING and reads_only(what, upgrade))
+        return not self.read_only or reads_only(verb, what, upgrade)
 
 
-def reads_only(what: Attributes, upgrade: bool) -> bool:
-    """Does this request change nothing, however little its verb says? A watch may come as a WebSocket."""
-    if what.verb not in _READING or what.subresource in _ACTING:
+def reads_only(verb: str, what: Attributes, upgrade: bool) -> bool:
+    """
+    Does this request change nothing, however little its verb says? A watch may come as a WebSocket.
+
+    @param verb: the one of those it needs that is asked about.
+    """
+    if what.verb == verb == "create" and not upgrade:
+        return (what.group, what.resource) in _SELF_REVIEWS and not (what.subresource or what.namespace or what.name)
+    if verb not in _READING or what.verb not in _READING or what.subresource in _ACTING:
         return False
     return not upgrade or what.verb == "watch"
 
@@ -114,6 +128,8 @@ class Policy:
             return Decision(False, forbidden(who, what))
         if PRIVILEGED_GROUP in who.groups or is_discovery(what):
             return Decision(True)
+        if not what.verb:
+            what = replace(what, verb="options")
         for rule in self.rules:
             if rule.concerns(who) and self._covers(rule, what):
                 return Decision(True)
@@ -141,6 +157,8 @@ class Policy:
             return Decision(False, forbidden(who, inner))
         if PRIVILEGED_GROUP in who.groups:
             return Decision(True)
+        if not inner.verb:
+            inner = replace(inner, verb="options")
         here = [rule for rule in self.rules if rule.concerns(who) and _any(rule.clusters, cluster)]
         for verb in needed_verbs(inner):
             if not any(rule.gives(verb, inner, upgrade) for rule in here):

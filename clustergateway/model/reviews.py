@@ -51,10 +51,9 @@ def forbidden(who: Identity, what: Attributes, reason: str = "") -> str:
     else:
         kind = f"{what.resource}.{what.group}" if what.group else what.resource
         subject = f"{kind} {_quoted(what.name)}" if what.name else kind
-        resource = f"{what.resource}/{what.subresource}" if what.subresource else what.resource
         where = f"in the namespace {_quoted(what.namespace)}" if what.namespace else "at the cluster scope"
         text = (
-            f"{subject} is forbidden: User {user} cannot {what.verb} resource {_quoted(resource)} "
+            f"{subject} is forbidden: User {user} cannot {what.verb} resource {_quoted(what.full_resource)} "
             f"in API group {_quoted(what.group)} {where}"
         )
     return f"{text}: {reason}" if reason else text

@@ -17,6 +17,7 @@ from typing import Any, TypeGuard
 
 from ..errors import ConfigurationError
 from .endpoint import check_ca, check_proxy_url, cluster_proxy_endpoint, parse_endpoint
+from .endpointlist import parse_endpoint_list
 from .execplugin import parse_exec_config
 from .gateway import (
     CertificateCredential,
@@ -40,6 +41,7 @@ HEALTHY_ANNOTATION = f"status.{GROUP}/healthy"
 HEALTHY_REASON_ANNOTATION = f"status.{GROUP}/healthy-reason"
 # kubectl apply keeps the whole object in it, credential included.
 LAST_APPLIED_ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
+ENDPOINTS_KEY = "endpoints"
 
 _NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*")
 
@@ -61,7 +63,7 @@ def gateway_from_secret(secret: Mapping[str, Any], endpoint_required: bool = Tru
     gateway = replace(
         named,
         credential=_credential(kind, data),
-        endpoints=_endpoints(named.name, labels.get(ENDPOINT_TYPE_LABEL, "Const"), data, endpoint_required),
+        endpoints=_endpoints(named.name, labels.get(ENDPOINT_TYPE_LABEL), data, endpoint_required),
         unroutable="the cluster is being deleted" if named.deletion_timestamp else "",
     )
     return with_generation(gateway)
@@ -89,6 +91,15 @@ def secret_trust(secret: Mapping[str, Any]) -> tuple[bytes | None, str]:
     """
     data = _data(secret)
     return _ca(data), _proxy_url(data)
+
+
+def lists_endpoints(secret: Mapping[str, Any]) -> bool:
+    """
+    Does it say all there is to say of the endpoints, so that those known from elsewhere are not added?
+
+    @raise ConfigurationError: its data cannot be read.
+    """
+    return ENDPOINTS_KEY in _data(secret)
 
 
 def is_cluster_name(name: object) -> TypeGuard[str]:
@@ -134,22 +145,35 @@ def _named(secret: Mapping[str, Any], labels: Mapping[str, str]) -> ClusterGatew
     )
 
 
-def _endpoints(name: str, kind: str, data: Mapping[str, bytes], required: bool) -> tuple[Endpoint, ...]:
+def _endpoints(name: str, kind: str | None, data: Mapping[str, bytes], required: bool) -> tuple[Endpoint, ...]:
     ca = _ca(data)
     proxy_url = _proxy_url(data)
     urls = _text(data, "endpoint").split()
+    if ENDPOINTS_KEY in data:
+        if urls or proxy_url:
+            raise ConfigurationError("data key endpoints says all of it; leave endpoint and proxy-url out")
+        return _listed(name, kind, _text(data, ENDPOINTS_KEY), ca)
     if kind == "ClusterProxy":
         if not urls:
             return (cluster_proxy_endpoint(name, ca),)
         dialled = (parse_endpoint(url, "data key endpoint", ca=ca, insecure=ca is None) for url in urls)
         return tuple(replace(endpoint, via_cluster_proxy=True) for endpoint in dialled)
-    if kind != "Const":
+    if kind not in (None, "Const"):
         raise ConfigurationError(f"label {ENDPOINT_TYPE_LABEL} must be Const or ClusterProxy")
     if not urls and required:
         raise ConfigurationError("data key endpoint is missing")
     return tuple(
         parse_endpoint(url, "data key endpoint", ca=ca, insecure=ca is None, proxy_url=proxy_url) for url in urls
     )
+
+
+def _listed(name: str, kind: str | None, text: str, ca: bytes | None) -> tuple[Endpoint, ...]:
+    endpoints = parse_endpoint_list(text, f"data key {ENDPOINTS_KEY}", name, ca)
+    first = "ClusterProxy" if endpoints[0].via_cluster_proxy else "Const"
+    if kind not in (None, first):
+        # People select clusters by it, and the API shows the first endpoint's.
+        raise ConfigurationError(f"label {ENDPOINT_TYPE_LABEL} is not the first endpoint's type, {first}")
+    return endpoints
 
 
 def _proxy_url(data: Mapping[str, bytes]) -> str:

@@ -8,16 +8,32 @@ import json
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import GatewayError
 from . import headers
-from .channels import Channel, ChannelError, TerminalSize, decode_message, decode_size, exit_code
+from .channels import (
+    V4,
+    V5,
+    Channel,
+    ChannelError,
+    TerminalSize,
+    decode_message,
+    decode_size,
+    encode_message,
+    exit_code,
+)
 from .http1answer import ResponseHead
+from .spdy import Data, Encoder, GoAway
 from .spdy_watch import Seen, Watch
-from .websocket import Decoder, Message, Opcode
+from .status import sentence, status_bytes
+from .websocket import CloseCode, Decoder, Message, Opcode, encode_close, encode_frame
 
 MAX_STATUS = 64 * 1024
 """Most bytes kept of an error channel, in which a metav1.Status is expected."""
 MAX_SIZE = 4096
 """Most bytes of an unfinished resize message."""
+
+MAX_PADDING = 1 << 20
+"""Most bytes with which an unfinished frame is filled up, so that something can be said behind it."""
 
 _CHANNELS = {"stdin": Channel.STDIN, "stdout": Channel.STDOUT, "stderr": Channel.STDERR}
 
@@ -58,6 +74,13 @@ class SessionDecoder(Protocol):
         """Likewise for the server."""
         ...
 
+    def parting(self, error: GatewayError) -> bytes:
+        """
+        @return: what ends the session for its client, and says why, when it is sent behind what the server sent so far.
+            A frame that has begun is filled up with zero bytes. C{b""} if nothing can be said.
+        """
+        ...
+
 
 def session_decoder(head: ResponseHead) -> SessionDecoder | None:
     """
@@ -69,9 +92,15 @@ def session_decoder(head: ResponseHead) -> SessionDecoder | None:
     if upgrade == b"websocket":
         protocol = fields.get(b"sec-websocket-protocol", "")
         if protocol in ("", "channel.k8s.io") or protocol.endswith("channel.k8s.io"):
-            return WebSocketSession("base64." in f".{protocol}")
+            return WebSocketSession("base64." in f".{protocol}", protocol in _WITH_STATUS)
         return None
-    return SpdySession() if upgrade.startswith(b"spdy/3.1") else None
+    if not upgrade.startswith(b"spdy/3.1"):
+        return None
+    return SpdySession(fields.get(b"x-stream-protocol-version", "") in _WITH_STATUS)
+
+
+_WITH_STATUS = (V4, V5)
+"""Versions whose error channel carries a metav1.Status; that of earlier ones carries text."""
 
 
 class _Status:
@@ -80,6 +109,11 @@ class _Status:
     def __init__(self) -> None:
         self._collected = bytearray()
         self.exit_code: int | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was said in it."""
+        return bool(self._collected)
 
     def add(self, data: bytes) -> None:
         if len(self._collected) + len(data) > MAX_STATUS:
@@ -101,8 +135,12 @@ class WebSocketSession:
 
     needs_client = False
 
-    def __init__(self, base64_text: bool = False) -> None:
+    def __init__(self, base64_text: bool = False, with_status: bool = True) -> None:
+        """
+        @param with_status: whether a metav1.Status is expected in the error channel.
+        """
         self._text = base64_text
+        self._with_status = with_status
         self._client = Decoder(masked=True)
         self._server = Decoder(masked=False)
         self._status = _Status()
@@ -116,6 +154,21 @@ class WebSocketSession:
 
     def server(self, data: bytes) -> list[Event]:
         return self._events(self._server.feed(data), (Channel.STDOUT, Channel.STDERR, Channel.ERROR))
+
+    def parting(self, error: GatewayError) -> bytes:
+        server = self._server
+        missing = server.missing
+        if server.closed or missing is None or missing > MAX_PADDING:
+            return b""
+        padding = bytes(missing)
+        try:
+            self.server(padding)
+        except GatewayError:
+            return b""
+        if server.fragmented or self._status.begun or not self._with_status:
+            return padding + encode_frame(Opcode.CLOSE, encode_close(CloseCode.POLICY_VIOLATION, sentence(error)))
+        said = encode_frame(Opcode.BINARY, encode_message(Channel.ERROR, status_bytes(error)))
+        return padding + said + encode_frame(Opcode.CLOSE, encode_close(CloseCode.NORMAL))
 
     def _events(self, messages: list[Message], sent: tuple[Channel, ...]) -> list[Event]:
         """@param sent: the channels that this side sends in; it has no say in the others."""
@@ -148,7 +201,11 @@ class SpdySession:
 
     needs_client = True
 
-    def __init__(self) -> None:
+    def __init__(self, with_status: bool = True) -> None:
+        """
+        @param with_status: whether a metav1.Status is expected in the error stream.
+        """
+        self._with_status = with_status
         self._watch = Watch()
         self._status = _Status()
         self._sizes = b""
@@ -162,6 +219,22 @@ class SpdySession:
 
     def server(self, data: bytes) -> list[Event]:
         return self._events(self._watch.server(data), ("stdout", "stderr", "error"))
+
+    def parting(self, error: GatewayError) -> bytes:
+        missing = self._watch.missing
+        if missing is None or missing > MAX_PADDING:
+            return b""
+        padding = bytes(missing)
+        self.server(padding)
+        said = status_bytes(error) if self._with_status else sentence(error).encode()
+        encode = Encoder().encode  # frames without headers: they leave the compression alone that all headers share
+        frames = [padding]
+        last = 0
+        for stream_id, streamtype in self._watch.unfinished():
+            last = max(last, stream_id)
+            text = said if streamtype == "error" and not self._status.begun else b""
+            frames.append(encode(Data(stream_id, text, fin=True)))
+        return b"".join([*frames, encode(GoAway(last))])
 
     def _events(self, seen: list[Seen], sent: tuple[str, ...]) -> list[Event]:
         events: list[Event] = []

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .gateway import CertificateCredential, ClusterGateway
-from .x509 import certificates, expiry_warning
+from .x509 import certificates, chain_warning, expiry_warning
 
 
 def warnings(gateway: ClusterGateway, now: float) -> Iterator[str]:
     """
-    A sentence for each certificate that is not valid now.
+    A sentence for each certificate that is not valid now, or is in the wrong place.
 
     @param now: seconds since the epoch.
     """
     if isinstance(gateway.credential, CertificateCredential):
-        yield from filter(None, [expiry_warning(gateway.credential.certificate, "the client certificate", now)])
+        pem, what = gateway.credential.certificate, "the client certificate"
+        yield from filter(None, (expiry_warning(pem, what, now), chain_warning(pem, what)))
     for ca in dict.fromkeys(endpoint.ca for endpoint in gateway.endpoints):
         # Bundles keep old certificates beside new ones: only when none is left something is wrong.
         if ca is not None and all(end.not_valid_after_utc.timestamp() < now for end in certificates(ca, "the CA")):

@@ -218,6 +218,11 @@ class Decoder:
         self._fin = False
         self._error: SpdyError | None = None
 
+    @property
+    def missing(self) -> int | None:
+        """How many bytes the data frame lacks that has begun, 0 between frames; C{None} within any other frame."""
+        return self._left or (None if self._buffer else 0)
+
     def feed(self, data: bytes) -> list[Frame]:
         """
         @return: the frames that these bytes complete; of a data frame whatever has arrived.

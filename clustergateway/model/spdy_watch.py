@@ -58,6 +58,19 @@ class Watch:
         """
         return self._feed(data, False)
 
+    @property
+    def missing(self) -> int | None:
+        """How many bytes the server's data frame lacks that has begun, see L{Decoder.missing}."""
+        return self._decoders[False].missing
+
+    def unfinished(self) -> list[tuple[int, str]]:
+        """The streams in which the server may still send: id and type."""
+        return [
+            (stream_id, value_of(headers, "streamtype").lower())
+            for stream_id, headers in self._streams.items()
+            if False not in self._ended[stream_id]
+        ]
+
     def _feed(self, data: bytes, from_client: bool) -> list[Seen]:
         seen: list[Seen] = []
         for frame in self._decoders[from_client].feed(data):

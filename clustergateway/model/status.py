@@ -6,11 +6,13 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from ..errors import GatewayError, Unauthenticated
+from ..errors import GatewayError, ResourceVersionTooLarge, Unauthenticated
 
 JSON = b"application/json"
 GROUP = "cluster.core.oam.dev"
 RESOURCE = "clustergateways"
+MAXIMUM_WARNING = 500
+"""Characters of an error's sentence in a Warning field."""
 
 
 def sentence(error: GatewayError) -> str:
@@ -28,6 +30,9 @@ def status(error: GatewayError) -> dict[str, Any]:
         details.update(name=error.cluster, group=GROUP, kind=RESOURCE)
     if error.hop:
         details["causes"] = [{"reason": type(error).__name__, "message": error.message, "field": error.hop}]
+    if isinstance(error, ResourceVersionTooLarge):
+        # By this client-go tells it from other timeouts, and lists again without a version.
+        details["causes"] = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     if error.retry_after is not None:
         details["retryAfterSeconds"] = error.retry_after
     answer: dict[str, Any] = {
@@ -59,6 +64,18 @@ def status_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
     return fields
 
 
+def warning(error: GatewayError) -> bytes:
+    """
+    A Warning field's value (RFC 7234 section 5.5, as Kubernetes uses it), C{b""} for none. The first requests of
+    kubectl are for discovery, and of their errors client-go shows nothing but the code: this it shows.
+    """
+    if not error.cluster or (error.code < 500 and error.code != HTTPStatus.NOT_FOUND):
+        return b""
+    text = "".join(c if c.isprintable() else " " for c in sentence(error)[:MAXIMUM_WARNING])
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{quoted}"'.encode("ascii", "replace")
+
+
 def status_answer(error: GatewayError, *, keep_alive: bool, http10: bool = False, head_only: bool = False) -> bytes:
     """
     A whole HTTP/1.1 answer.
@@ -70,6 +87,8 @@ def status_answer(error: GatewayError, *, keep_alive: bool, http10: bool = False
     body = status_bytes(error)
     lines = [b"HTTP/1.1 %d %s" % (error.code, HTTPStatus(error.code).phrase.encode("ascii"))]
     lines += [b"%s: %s" % field for field in status_headers(error)]
+    if said := warning(error):
+        lines.append(b"Warning: " + said)
     lines.append(b"Content-Length: %d" % len(body))
     if not keep_alive:
         lines.append(b"Connection: close")

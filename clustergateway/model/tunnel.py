@@ -109,7 +109,7 @@ def dial_error(target: str, text: str) -> GatewayError:
     text = "".join(c if c.isprintable() else " " for c in text[:_SHOWN])
     said = f"the konnectivity agent could not connect to {target}: {text}"
     if NO_AGENT in text:
-        return ClusterUnavailable(f"no konnectivity agent is connected for {target}", hop="tunnel", retry_after=5)
+        return ClusterUnavailable(f"no konnectivity agent is connected for {target}", hop="tunnel")
     if "no such host" in text or "server misbehaving" in text:
         return UpstreamUnresolvable(said, hop="dns")
     if "timeout" in text or "timed out" in text or "deadline" in text:

@@ -52,7 +52,7 @@ class Change(Generic[T]):
 
 class WatchCache(Generic[T]):
     """
-    @ivar version: of the newest change.
+    @ivar version: up to which all changes are known; the newest is no newer.
     @ivar oldest: changes after this version are known, earlier ones are forgotten.
     """
 
@@ -96,6 +96,10 @@ class WatchCache(Generic[T]):
             source's numbering, a change in something that has no version), the series is continued without it.
         """
         return max(parse_version(given), self.version + 1)
+
+    def advance(self, version: int) -> None:
+        """Nothing has changed up to this version, and what changes from now on will be newer."""
+        self.version = max(self.version, version)
 
     def put(self, value: T) -> Change[T]:
         """Add or replace an object; its version must be newer than the cache's."""

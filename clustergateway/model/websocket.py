@@ -35,6 +35,7 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     INVALID_DATA = 1007
+    POLICY_VIOLATION = 1008
     TOO_BIG = 1009
 
 
@@ -132,6 +133,31 @@ class Decoder:
         self._size = 0
         self._closed = False
         self._error: WebSocketError | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether a close frame has come."""
+        return self._closed
+
+    @property
+    def fragmented(self) -> bool:
+        """Whether a message has begun of which more frames are to come."""
+        return self._opcode is not None
+
+    @property
+    def missing(self) -> int | None:
+        """How many bytes the frame lacks that has begun, 0 between frames; C{None} while nobody can tell."""
+        buffer = self._buffer
+        if not buffer:
+            return 0
+        if len(buffer) < 2:
+            return None
+        size = buffer[1] & 0x7F
+        start = 2 if size < 126 else 4 if size == 126 else 10
+        if len(buffer) < start:
+            return None
+        size = size if start == 2 else int.from_bytes(buffer[2:start], "big")
+        return start + 4 * self._masked + size - len(buffer)
 
     def feed(self, data: bytes) -> list[Message]:
         """

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
+from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -21,6 +22,7 @@ from ..errors import ConfigurationError
 
 DAY = 86400.0
 BACKDATED = 3600.0  # certificates begin in the past, for clocks that are a little slow
+_LEAF = x509.BasicConstraints(ca=False, path_length=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +90,36 @@ def expiry_warning(pem: bytes, what: str, now: float) -> str:
     return ""
 
 
-def new_authority(common_name: str, now: float, lifetime: float = 3650 * DAY) -> KeyPair:
-    """A self-signed CA that may sign leaves only."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = _name(common_name)
-    builder = (
-        _builder(name, name, private.public_key(), now, lifetime)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
-    )
-    return KeyPair(_pem(builder.sign(private, hashes.SHA256())), _key_pem(private))
+def chain_warning(pem: bytes, what: str) -> str:
+    """A sentence if a certificate of the chain did not issue the one before it (RFC 5246, 7.4.2), else C{""}."""
+    for number, (certificate, issuer) in enumerate(pairwise(certificates(pem, what)), 2):
+        if not _may_have_issued(issuer, certificate):
+            if number == 2:
+                return f"{what} is followed by one that did not issue it"
+            return f"certificate {number} in the chain of {what} did not issue the one before it"
+    return ""
+
+
+def _may_have_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, InvalidSignature):
+        return False
+    except (TypeError, UnsupportedAlgorithm):
+        pass  # a kind of key that cannot be judged here may be known to the cluster
+    return True
+
+
+def new_authority(
+    common_name: str, now: float, lifetime: float = 3650 * DAY, issuer: KeyPair | None = None, depth: int | None = 0
+) -> KeyPair:
+    """
+    A certificate authority.
+
+    @param issuer: who signs its certificate; C{None} for itself.
+    @param depth: how many authorities may stand between it and a leaf, C{None} for any number.
+    """
+    return _issue(issuer, _name(common_name), now, lifetime, x509.BasicConstraints(ca=True, path_length=depth))
 
 
 def issue_server(authority: KeyPair, names: tuple[str, ...], now: float, lifetime: float = 365 * DAY) -> KeyPair:
@@ -109,14 +130,16 @@ def issue_server(authority: KeyPair, names: tuple[str, ...], now: float, lifetim
     """
     alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
     subject = _name(names[0][:64])  # RFC 5280, ub-common-name
-    return _issue(authority, subject, ExtendedKeyUsageOID.SERVER_AUTH, now, lifetime, alternatives)
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    return _issue(authority, subject, now, lifetime, _LEAF, purpose, alternatives)
 
 
 def issue_client(
     authority: KeyPair, user: str, groups: tuple[str, ...], now: float, lifetime: float = 365 * DAY
 ) -> KeyPair:
     """A client certificate as Kubernetes reads one: the common name is the user, the organizations are the groups."""
-    return _issue(authority, _name(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, now, lifetime, None)
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    return _issue(authority, _name(user, groups), now, lifetime, _LEAF, purpose)
 
 
 def issued_by(certificate: bytes, authority: bytes) -> bool:
@@ -143,46 +166,44 @@ def server_names(pem: bytes) -> frozenset[str]:
 
 
 def _issue(
-    authority: KeyPair,
+    issuer: KeyPair | None,
     subject: x509.Name,
-    purpose: x509.ObjectIdentifier,
     now: float,
     lifetime: float,
-    alternatives: x509.SubjectAlternativeName | None,
+    constraints: x509.BasicConstraints,
+    *more: x509.ExtensionType,
 ) -> KeyPair:
-    issuer = certificates(authority.certificate, "the CA")[0]
-    signer = serialization.load_pem_private_key(authority.key, password=None)
-    assert isinstance(signer, ec.EllipticCurvePrivateKey)
     private = ec.generate_private_key(ec.SECP256R1())
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    builder = (
-        _builder(subject, issuer.subject, private.public_key(), now, lifetime)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
-        )  # OpenSSL's strict mode (Python 3.13's default) refuses leaves without it
-    )
-    if alternatives is not None:
-        builder = builder.add_extension(alternatives, critical=False)
-    return KeyPair(_pem(builder.sign(signer, hashes.SHA256())), _key_pem(private))
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey, now: float, lifetime: float
-) -> x509.CertificateBuilder:
     start = datetime.fromtimestamp(int(now), timezone.utc)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public)
+        .public_key(private.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(start - timedelta(seconds=BACKDATED))
         .not_valid_after(start + timedelta(seconds=lifetime))
+        .add_extension(constraints, critical=True)
+        .add_extension(_usage(signs_certificates=constraints.ca), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(private.public_key()), critical=False)
     )
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
+    if issuer is None:
+        signed = builder.issuer_name(subject).sign(private, hashes.SHA256())
+    else:
+        signed = _signed_by(issuer, builder)
+    return KeyPair(_pem(signed), _key_pem(private))
+
+
+def _signed_by(issuer: KeyPair, builder: x509.CertificateBuilder) -> x509.Certificate:
+    authority = certificates(issuer.certificate, "the CA")[0]
+    signer = serialization.load_pem_private_key(issuer.key, password=None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    # OpenSSL's strict mode (Python 3.13's default) refuses certificates without it.
+    known = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+    builder = builder.issuer_name(authority.subject).add_extension(known, critical=False)
+    return builder.sign(signer, hashes.SHA256())
 
 
 def _name(common_name: str, organizations: tuple[str, ...] = ()) -> x509.Name:

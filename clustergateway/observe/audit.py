@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ..errors import ConfigurationError
-from ..model.auditbody import Collected, may_be_shown
-from ..model.auditevent import Told, audit_id, event
+from ..model.auditbody import Collected, hidden
+from ..model.auditevent import Told, account, audit_id, event, is_long_running
 from ..model.auditpolicy import (
     COMPLETE,
     METADATA_OF_EVERYTHING,
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
 BODY_LIMIT = 256 * 1024
 """Largest body shown, in bytes."""
 
-# What apiservers count as long-running: the beginning of the answer is a stage of its own, and no object is in it.
-_LONG_VERBS = frozenset(("watch", "proxy"))
-_LONG_SUBRESOURCES = frozenset(("exec", "attach", "portforward", "proxy", "log"))
 _SESSIONS = frozenset(("exec", "attach"))
 
 
@@ -107,9 +104,10 @@ class Audit:
 
     def begin(self, record: Record, attributes: Attributes, head: RequestHead) -> AuditTap | None:
         """
-        A request is about to be forwarded. May be told again about the same one, which changes nothing.
+        A request is about to be forwarded, or answered by the gateway itself. May be told again about the same one,
+        which changes nothing.
 
-        @param attributes: what it does in the cluster.
+        @param attributes: what it does in the cluster, or here.
         @return: to be shown what passes; C{None} if nothing of that matters.
         @raise ServiceUnavailable: it is a session that must be recorded, and cannot be.
         """
@@ -144,6 +142,7 @@ class Audit:
         stage = PANIC if record.outcome == "panic" else COMPLETE
         if stage not in rule.omitted:
             told = Told({}) if tap is None else tap.told(rule.omit_managed_fields)
+            account(told, record, rule.level)
             self._emit(record, rule, stage, record.ended, told)
 
     def flush(self) -> None:
@@ -160,43 +159,43 @@ class Audit:
             sink.close()
 
     def readings(self) -> Iterable[Reading]:
-        """For L{clustergateway.observe.metrics.Gauges}."""
+        """For L{clustergateway.observe.metrics.Counters}."""
         events: dict[tuple[str, ...], float] = {}
         for sink in self._sinks:
             events[sink.name, "written"] = sink.written
             events[sink.name, "dropped"] = sink.dropped
-        yield "cluster_gateway_audit_events", "Audit events since the start.", ("sink", "result"), events
+        yield "clustergateway_audit_events_total", "Audit events.", ("sink", "result"), events
         if self._recorder is not None:
             sessions: dict[tuple[str, ...], float] = {
                 ("recorded",): self._recorder.recorded,
                 ("failed",): self._recorder.failed,
             }
-            yield "cluster_gateway_recorded_sessions", "Recordings of sessions since the start.", ("result",), sessions
+            yield "clustergateway_recorded_sessions_total", "Recordings of sessions.", ("result",), sessions
 
     def _identify(self, record: Record) -> None:
         record.audit_id = self.audit_id(record.audit_id)
 
     def _tap(self, record: Record, rule: Rule, head: RequestHead) -> AuditTap | None:
-        long = record.verb in _LONG_VERBS or record.subresource in _LONG_SUBRESOURCES
-        if not long and rule.level <= Level.METADATA:
-            return None
         tap = AuditTap()
-        session = record.subresource in _SESSIONS and head.upgrade is not None
+        session = record.proxied and record.subresource in _SESSIONS and head.upgrade is not None
         if session and rule.session is not None and self._recorder is not None:
             tap.recording = self._recorder.begin(record, rule.session)
         if rule.level is Level.NONE:
             pass
-        elif long:
+        elif is_long_running(record):
             tap.decodes = session and tap.recording is None
             if STARTED not in rule.omitted:
                 tap.announce = lambda: self._emit(record, rule, STARTED, self._clock.seconds(), Told({}))
-        elif may_be_shown(record.resource, record.subresource):
+        elif rule.level > Level.METADATA and not hidden(record.resource, record.subresource, record.verb):
             tap.request_lines = head.lines
             if head.has_body:
                 tap.request = Collected(self._body_limit)
             if rule.level >= Level.REQUEST_RESPONSE:
                 tap.response = Collected(self._body_limit)
-        return tap if tap.useful else None
+        tap.only_failures = not tap.useful
+        # Refusals of the gateway's own are known without looking; what an application answers is its own affair.
+        tap.explains = record.proxied and record.subresource != "proxy" and rule.level > Level.NONE
+        return tap if tap.useful or tap.explains else None
 
     def _emit(self, record: Record, rule: Rule, stage: str, at: float, told: Told) -> None:
         found = event(record, rule.level, stage, at, told)

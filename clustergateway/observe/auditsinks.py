@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
-from pathlib import Path
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-
-from ..errors import ConfigurationError
 
 _log = Logger()
 
@@ -65,100 +60,7 @@ class StreamSink:
         """Nothing is kept back."""
 
 
-class FileSink:
-    """
-    Lines to a file that is set aside when it is full, under its name with the time: C{audit-2026-01-31T23-59-59.log}.
-
-    What cannot be written (no space left) is dropped, counted and logged; the next events are tried again. A file that
-    somebody else moved away is begun anew.
-    """
-
-    name = "file"
-
-    def __init__(self, path: str, clock: IReactorTime, max_bytes: int = 100 << 20, backups: int = 10) -> None:
-        """
-        @param max_bytes: size at which the file is set aside; 0 for never.
-        @param backups: most files kept of those set aside; 0 for all.
-        @raise ConfigurationError: the file cannot be opened.
-        """
-        self._path = Path(path)
-        self._clock = clock
-        self._max_bytes = max_bytes
-        self._backups = backups
-        self._size = 0
-        self._inode = -1
-        self._file = -1
-        self._failed = False
-        self.written = 0
-        self.dropped = 0
-        try:
-            self._open()
-        except OSError as error:
-            raise ConfigurationError(f"the audit log {path} cannot be opened: {error.strerror}") from None
-
-    def write(self, events: Sequence[str]) -> None:
-        data = "".join([f"{each}\n" for each in events]).encode("ascii")
-        try:
-            self._follow()
-            if self._max_bytes and self._size and self._size + len(data) > self._max_bytes:
-                self._set_aside()
-            self._write_all(data)
-        except OSError as error:
-            self.dropped += len(events)
-            if not self._failed:
-                _log.error("audit events are dropped: {path}: {why}", path=str(self._path), why=error.strerror)
-            self._failed = True
-        else:
-            self.written += len(events)
-            if self._failed:
-                _log.info("audit events are written to {path} again", path=str(self._path))
-            self._failed = False
-
-    def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    def _open(self) -> None:
-        self.close()
-        self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        found = os.fstat(self._file)
-        self._size, self._inode = found.st_size, found.st_ino
-
-    def _follow(self) -> None:
-        try:
-            moved = self._file < 0 or os.stat(self._path).st_ino != self._inode
-        except FileNotFoundError:
-            moved = True
-        if moved:
-            self._open()
-
-    def _write_all(self, data: bytes) -> None:
-        """A part of a line never stays: readers would take the next event for its rest."""
-        done = os.write(self._file, data)
-        if done < len(data):
-            os.ftruncate(self._file, self._size)
-            raise OSError(28, "No space left on device")
-        self._size += done
-
-    def _set_aside(self) -> None:
-        stamp = datetime.fromtimestamp(self._clock.seconds(), timezone.utc).strftime("%Y-%m-%dT%H-%M-%S")
-        base, more = f"{self._path.stem}-{stamp}", 0
-        while (aside := self._path.with_name(f"{base}{f'.{more}' if more else ''}{self._path.suffix}")).exists():
-            more += 1
-        os.rename(self._path, aside)
-        self._open()
-        if self._backups:
-            kept = sorted(self._path.parent.glob(f"{self._path.stem}-*{self._path.suffix}"), key=_age)
-            for old in kept[: -self._backups]:
-                old.unlink(missing_ok=True)
-
-
 _LIST = '{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":['
-
-
-def _age(path: Path) -> tuple[int, str]:
-    return path.stat().st_mtime_ns, path.name
 
 
 class WebhookSink:

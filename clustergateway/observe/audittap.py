@@ -17,12 +17,17 @@ from ..settings import Limits
 if TYPE_CHECKING:
     from .recording import Recording
 
+STATUS_LIMIT = 8 * 1024
+"""Largest body of a refusal that is looked at for its reason, in bytes."""
+
 
 class AuditTap:
     """
     A L{Tap<clustergateway.interfaces.Tap>}.
 
     @ivar announce: called when the answer begins, C{None} if nobody wants to know.
+    @ivar explains: whether to look for the reason in an answer of 400 and above.
+    @ivar only_failures: whether nothing else is to be seen.
     @ivar decodes: whether the session is decoded for its exit code.
     @ivar recording: of the session, C{None} for none.
     @ivar request: collects the request's body, C{None} for not; likewise C{response}.
@@ -33,18 +38,21 @@ class AuditTap:
 
     def __init__(self) -> None:
         self.announce: Callable[[], None] | None = None
+        self.explains = False
+        self.only_failures = False
         self.decodes = False
         self.recording: Recording | None = None
         self.request: Collected | None = None
         self.response: Collected | None = None
         self.request_lines: tuple[bytes, ...] = ()
         self._response_lines: list[bytes] = []
+        self._status: Collected | None = None
         self._decoder: SessionDecoder | None = None
         self._upgraded = False
 
     @property
     def useful(self) -> bool:
-        """Whether there is anything to see."""
+        """Whether there is anything to see but failures."""
         return self.decodes or any(
             each is not None for each in (self.announce, self.recording, self.request, self.response)
         )
@@ -70,6 +78,13 @@ class AuditTap:
     def ended(self) -> None:
         self._guard(lambda _: self._ended(), b"")
 
+    def parting(self, error: GatewayError) -> bytes:
+        try:
+            return b"" if self.recording is None else self.recording.parting(error)
+        except Exception:
+            self._log.failure("a client could not be told why its session ends")
+            return b""
+
     def told(self, omit_managed_fields: bool) -> Told:
         """What was seen, once it is over."""
         told = Told({})
@@ -79,6 +94,8 @@ class AuditTap:
             told.response = self._shown(
                 "response-object", self.response, self._response_lines, omit_managed_fields, told
             )
+        if self._status is not None:
+            _explain(self._status, self._response_lines, told)
         if self.recording is not None:
             told.exit_code = self.recording.exit_code
             told.notes["recording"] = self.recording.name
@@ -98,7 +115,9 @@ class AuditTap:
         if self.announce is not None:
             self.announce()
         self._upgraded = code == 101
-        if self.decodes or self.response is not None:
+        if self.explains and code >= 400:
+            self._status = Collected(STATUS_LIMIT)
+        if self.decodes or self.response is not None or self._status is not None:
             answer = parse_response(head, Limits())
             if answer is not None:
                 self._response_lines = answer.lines
@@ -115,8 +134,9 @@ class AuditTap:
             self._decoder.client(data)
 
     def _response_data(self, data: bytes) -> None:
-        if self.response is not None:
-            self.response.add(data)
+        for body in (self.response, self._status):
+            if body is not None:
+                body.add(data)
         if self.recording is not None:
             self.recording.response_data(data)
         elif self._decoder is not None:
@@ -135,6 +155,18 @@ class AuditTap:
             self._decoder = None
         except Exception:
             self._log.failure("a request could not be watched")
-            self._decoder = self.request = self.response = None
+            self._decoder = self.request = self.response = self._status = None
             if self.recording is not None:
                 self.recording.fail("the gateway failed")
+
+
+def _explain(body: Collected, lines: list[bytes], told: Told) -> None:
+    """Message and reason, if it is a metav1.Status."""
+    try:
+        status = body.shown(lines)
+    except Omitted:
+        return
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        message, reason = status.get("message"), status.get("reason")
+        told.message = message if isinstance(message, str) else ""
+        told.reason = reason if isinstance(reason, str) else ""

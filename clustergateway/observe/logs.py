@@ -79,6 +79,8 @@ class AccessLog:
 def _rarely(record: Record) -> str:
     """The fields that most requests do not have."""
     parts = []
+    if record.forwarded:
+        parts.append(f',"forwarded":[{",".join(map(quote, record.forwarded))}]')
     if record.endpoint:
         parts.append(f',"endpoint":{quote(record.endpoint)}')
     if record.impersonated is not None:

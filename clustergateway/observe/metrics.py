@@ -44,6 +44,14 @@ class _Series:
         self.buckets = [0] * len(_BOUNDS)
         self.seconds = 0.0
 
+    def add(self, seconds: float) -> None:
+        self.buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds += seconds
+
+    def counts(self) -> list[int]:
+        """Those in each bucket and in all before it."""
+        return list(accumulate(self.buckets))
+
 
 class RequestMetrics(Collector):
     """An observer of requests and a collector of C{prometheus_client}."""
@@ -61,9 +69,7 @@ class RequestMetrics(Collector):
         series = self._series.get(key)
         if series is None:
             series = self._begin(key)
-        seconds = record.ended - record.started
-        series.buckets[bisect_left(BUCKETS, seconds)] += 1
-        series.seconds += seconds
+        series.add(record.ended - record.started)
         self.bytes_in += record.bytes_in
         self.bytes_out += record.bytes_out
         self._outcomes[record.outcome] = self._outcomes.get(record.outcome, 0) + 1
@@ -83,7 +89,7 @@ class RequestMetrics(Collector):
         )
         for key, series in self._series.items():
             resource, verb, cluster, code = key
-            counts = list(accumulate(series.buckets))
+            counts = series.counts()
             durations.add_metric(key, list(zip(_BOUNDS, counts, strict=True)), series.seconds)
             by_resource[resource, verb, code] = by_resource.get((resource, verb, code), 0) + counts[-1]
             by_cluster[cluster, code] = by_cluster.get((cluster, code), 0) + counts[-1]
@@ -114,6 +120,32 @@ class RequestMetrics(Collector):
         )
 
 
+class ReviewMetrics(Collector):
+    """How long the hosting cluster takes to say what users may do; a collector of C{prometheus_client}."""
+
+    def __init__(self) -> None:
+        self._series: dict[bool, _Series] = {}
+
+    def reviewed(self, seconds: float, success: bool) -> None:
+        """
+        One SubjectAccessReview is over.
+
+        @param success: there was a decision, whichever; not so if the hub hangs and was not even asked.
+        """
+        self._series.setdefault(success, _Series()).add(seconds)
+
+    def collect(self) -> Iterator[Metric]:
+        durations = HistogramMetricFamily(
+            "ocm_proxy_cluster_escalation_access_review_duration_seconds",
+            "Time of a SubjectAccessReview, by whether the hosting cluster came to a decision.",
+            labels=("success",),
+        )
+        for success, series in self._series.items():
+            buckets = list(zip(_BOUNDS, series.counts(), strict=True))
+            durations.add_metric(("true" if success else "false",), buckets, series.seconds)
+        yield durations
+
+
 class Gauges(Collector):
     """
     Numbers that are read when somebody scrapes.
@@ -132,7 +164,22 @@ class Gauges(Collector):
             yield gauge
 
 
-def _counter(name: str, doc: str, labels: tuple[str, ...], counts: Mapping[_Labels, int]) -> CounterMetricFamily:
+class Counters(Collector):
+    """
+    Likewise numbers that only grow.
+
+    @param read: as for L{Gauges}; the names end in C{_total}.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[Reading]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        for name, doc, labels, values in self._read():
+            yield _counter(name, doc, labels, values)
+
+
+def _counter(name: str, doc: str, labels: tuple[str, ...], counts: Mapping[_Labels, float]) -> CounterMetricFamily:
     counter = CounterMetricFamily(name.removesuffix("_total"), doc, labels=labels)
     for values, count in counts.items():
         counter.add_metric(values, count)

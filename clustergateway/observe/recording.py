@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ..errors import ConfigurationError, GatewayError, ServiceUnavailable
-from ..model.asciicast import DEFAULT_SIZE, Event, Header, Text
+from ..model.asciicast import DEFAULT_SIZE, Event, Header, Text, exit_marker
 from ..model.channels import Channel, TerminalSize
 from ..model.http1answer import parse_response
 from ..model.query import decode_query, first
@@ -89,7 +89,7 @@ def _about(record: Record) -> dict[str, str]:
         "auditID": record.audit_id,
         "user": record.identity.user,
         "impersonated": record.impersonated.user if record.impersonated is not None else "",
-        "address": record.address,
+        "address": ", ".join(record.addresses),
         "cluster": record.cluster,
         "namespace": record.namespace,
         "pod": record.name,
@@ -103,6 +103,8 @@ def _about(record: Record) -> dict[str, str]:
 class Recording:
     """
     A L{Tap<clustergateway.interfaces.Tap>} that writes one asciicast.
+
+    There is a file of every session that took place, whether anything was shown in it or not.
 
     @ivar problem: why it is not complete, C{""} if it is.
     """
@@ -127,7 +129,9 @@ class Recording:
         self._lines: list[str] = []
         self._size = 0
         self._terminal: TerminalSize | None = None
+        self._begun = False
         self._header = False
+        self._blind = False
         self._flushing: IDelayedCall | None = None
         self._stop: Callable[[GatewayError], object] | None = None
         self.problem = ""
@@ -140,7 +144,7 @@ class Recording:
     @property
     def name(self) -> str:
         """Of the file, C{""} if there is none."""
-        return self._path.name if self._header else ""
+        return self._path.name if self._begun else ""
 
     def bind(self, stop: Callable[[GatewayError], object]) -> None:
         """@param stop: ends the session; used when it has to be recorded and no longer can be."""
@@ -149,33 +153,43 @@ class Recording:
     def response_head(self, code: int, head: bytes) -> None:
         if code != 101:
             return
+        self._begun = True
+        self._flush_soon()
         answer = parse_response(head, Limits())
         self._decoder = None if answer is None else session_decoder(answer)
         if self._decoder is None:
             self.fail("its protocol is not known")
 
     def request_data(self, data: bytes) -> None:
-        if self._decoder is not None and not self.problem:
+        if self._decoder is not None and not self._blind:
             self._decode(self._decoder.client, data)
 
     def response_data(self, data: bytes) -> None:
-        if self._decoder is not None and not self.problem:
+        if self._decoder is not None and not self._blind:
             self._decode(self._decoder.server, data)
 
+    def parting(self, error: GatewayError) -> bytes:
+        """See L{clustergateway.interfaces.Tap.parting}."""
+        return b"" if self._decoder is None or self._blind else self._decoder.parting(error)
+
     def ended(self) -> None:
+        self._stop = None
         if self._file < 0:
             return
         for channel, text in self._texts.items():
             self._text(channel, text.end())
+        if self.exit_code is not None and not self.problem:
+            self._lines.append(exit_marker(self._seconds(), self.exit_code).line())
         self._flush()
         self._close()
-        if not self.problem:
+        if self._begun and not self.problem:
             self._recorder.recorded += 1
 
     def _decode(self, feed: Callable[[bytes], list[Piece | TerminalSize]], data: bytes) -> None:
         try:
             events = feed(data)
         except GatewayError as error:
+            self._blind = True
             self.fail(error.message)
             return
         for each in events:
@@ -206,12 +220,19 @@ class Recording:
     def _event(self, code: str, text: str) -> None:
         if self.problem:
             return
-        line = Event(max(0.0, self._recorder.clock.seconds() - self._started), code, text).line()
+        line = Event(self._seconds(), code, text).line()
         self._size += len(line)
         if self._size > self._recorder.max_bytes:
             self.fail(f"it is larger than {self._recorder.max_bytes} bytes")
             return
         self._lines.append(line)
+        self._flush_soon()
+
+    def _seconds(self) -> float:
+        """Since the session began."""
+        return max(0.0, self._recorder.clock.seconds() - self._started)
+
+    def _flush_soon(self) -> None:
         if self._flushing is None:
             self._flushing = self._recorder.clock.callLater(FLUSH, self._flush)
 
@@ -219,7 +240,7 @@ class Recording:
         if self._flushing is not None and self._flushing.active():
             self._flushing.cancel()
         self._flushing = None
-        if self._lines and not self._header:
+        if self._begun and not self._header:
             self._header = True
             self._lines.insert(0, self._header_line())
         data = "".join(self._lines).encode("ascii")
@@ -238,13 +259,14 @@ class Recording:
         self._recorder.failed += 1
         _log.error("the recording of a session ends: {why}", why=why, path=str(self._path))
         if self._session.required and self._stop is not None:
-            error = ServiceUnavailable("this session must be recorded, and can no longer be", hop="recording")
+            message = f"this session must be recorded, and its recording has ended: {why}"
+            error = ServiceUnavailable(message, cluster=self._about.get("cluster", ""), hop="recording")
             # Not from within what is passing just now.
             self._recorder.clock.callLater(0, self._stop, error)
 
     def _close(self) -> None:
         os.close(self._file)
         self._file = -1
-        if not self._header:
-            # The cluster refused, or nothing was ever shown.
+        if not self._begun:
+            # The cluster refused: there was no session.
             self._path.unlink(missing_ok=True)

@@ -32,17 +32,28 @@ class Document:
         """
         @param content: what the document says, ready for JSON.
         """
-        body = shape(encode(content), media_type, pretty=False)
+        return cls.holding(shape(encode(content), media_type, pretty=False), media_type)
+
+    @classmethod
+    def holding(cls, body: bytes, media_type: str) -> Document:
+        """One that is encoded already."""
         return cls(body, media_type, hashlib.sha256(body).hexdigest().upper())
 
 
 class Documents(Guarded):
     """One document, in all the forms it can be had in. A slash behind its path is not minded."""
 
-    def __init__(self, guard: Guard, content: Any, others: Mapping[Transform, Any] | None = None) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        content: Any,
+        others: Mapping[Transform, Any] | None = None,
+        encoded: Mapping[str, Document] | None = None,
+    ) -> None:
         """
         @param content: the document, answered as JSON or YAML.
         @param others: documents that are answered, as JSON, when their transform is asked for.
+        @param encoded: the document in further media types, by what they are called in an C{Accept}.
         """
         super().__init__(guard)
         self._documents = {(media_type, PLAIN): Document.of(content, media_type) for media_type in (JSON, YAML)}
@@ -53,6 +64,8 @@ class Documents(Guarded):
             named = f"{JSON};g={group};v={version};as={kind}"
             self._documents[JSON, transform] = Document(document.body, named, document.digest)
         self._transforms = tuple(others or ())
+        self._documents |= {(media_type, PLAIN): document for media_type, document in (encoded or {}).items()}
+        self._media_types = (JSON, YAML, *(encoded or ()))
 
     @property
     def digest(self) -> str:
@@ -63,7 +76,7 @@ class Documents(Guarded):
         return Missing(self.guard) if path or request.postpath else self
 
     def answer(self, request: Request) -> None:
-        wanted = negotiate(accept_of(request), self._transforms)
+        wanted = negotiate(accept_of(request), self._transforms, self._media_types)
         # Only JSON is transformed; YAML of a transform falls back to the plain document.
         document = (
             self._documents.get((wanted.media_type, wanted.transform)) or self._documents[wanted.media_type, PLAIN]
@@ -78,7 +91,7 @@ class Documents(Guarded):
         if _is_known(request, document.digest):
             _send_not_modified(request, headers[1:])
         else:
-            pretty = wanted.pretty or wants_pretty(values)
+            pretty = wanted.media_type == JSON and (wanted.pretty or wants_pretty(values))
             send(request, shape(document.body, JSON, pretty) if pretty else document.body, headers)
 
 

@@ -50,7 +50,7 @@ def fail(request: Request, failure: Failure) -> None:
         if record is not None:
             record.outcome = "panic"
     if record is not None:
-        record.cause = error.message
+        record.failed_with(error, answered=not request.startedWriting)
     if request.startedWriting:
         request.loseConnection()
         return

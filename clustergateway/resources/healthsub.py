@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.web.http import Request
 
 from ..errors import Conflict
@@ -25,8 +26,10 @@ from .view import Collection
 class HealthOf(One):
     """The ClusterGateway itself; of what is put here only its status is written."""
 
-    def __init__(self, guard: Guard, collection: Collection, writer: HealthWriter | None, name: str) -> None:
-        super().__init__(guard, collection, name)
+    def __init__(
+        self, guard: Guard, collection: Collection, clock: IReactorTime, writer: HealthWriter | None, name: str
+    ) -> None:
+        super().__init__(guard, collection, name, clock)
         self._writer = writer
         if writer is not None:
             self.methods = (b"GET", b"HEAD", b"PUT")

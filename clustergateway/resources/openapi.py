@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.web.resource import Resource
 
 from ..model.openapi import GROUP_PATH, openapi_v2, openapi_v3, openapi_v3_index
-from .documents import Documents
+from ..model.openapiprotobuf import FORMER_MEDIA_TYPE, MEDIA_TYPE, openapi_v2_protobuf
+from .documents import Document, Documents
 from .guarded import Guard, Missing
 
 
@@ -25,7 +26,10 @@ def openapi(guard: Guard, version: str) -> Resource:
         below = child
     below.putChild(last.encode("ascii"), document)
     top = Branch(guard)
-    top.putChild(b"v2", Documents(guard, openapi_v2(version)))
+    two = openapi_v2(version)
+    protobuf = Document.holding(openapi_v2_protobuf(two), MEDIA_TYPE)
+    encoded = {MEDIA_TYPE: protobuf, FORMER_MEDIA_TYPE: protobuf}
+    top.putChild(b"v2", Documents(guard, two, encoded=encoded))
     top.putChild(b"v3", index)
     return top
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
 
 from ..interfaces import Directory, HealthWriter
@@ -15,6 +16,7 @@ from ..model.kinds import CLUSTER_GATEWAYS, VIRTUAL_CLUSTERS
 from ..model.objects import API_VERSION
 from ..model.secrets import GROUP
 from ..model.version import version_info
+from .answer import UNCACHED, send
 from .collection import Many
 from .discovery import core, groups, resource_list
 from .documents import Documents
@@ -70,6 +72,7 @@ def collections(
     directory: Directory,
     version: Callable[[], int],
     *,
+    heard: Callable[[], int] = lambda: 0,
     with_control_plane: bool = True,
     registered: Directory | None = None,
 ) -> tuple[Collection, Collection]:
@@ -77,11 +80,13 @@ def collections(
     ClusterGateways and VirtualClusters of one directory.
 
     @param version: as for L{Collection}.
+    @param heard: as for L{Collection}.
     @param with_control_plane: whether C{local} is among the VirtualClusters.
     @param registered: of the VirtualClusters, if these are more.
     """
     virtual = VIRTUAL_CLUSTERS if with_control_plane else replace(VIRTUAL_CLUSTERS, fixed=())
-    return Collection(CLUSTER_GATEWAYS, directory, version), Collection(virtual, registered or directory, version)
+    own = Collection(CLUSTER_GATEWAYS, directory, version, heard=heard)
+    return own, Collection(virtual, registered or directory, version, heard=heard)
 
 
 def root(parts: Parts) -> IResource:
@@ -100,15 +105,18 @@ def root(parts: Parts) -> IResource:
 
 
 class Root(Missing):
-    """What is above C{/}; only its children are ever asked for, and C{*}."""
+    """What is above C{/}: only its children are ever asked for, and C{OPTIONS *}, of the server itself."""
 
     isLeaf = False
+
+    def answer(self, request: Request) -> None:
+        send(request, b"", (UNCACHED,))
 
 
 def _resources(parts: Parts) -> Resource:
     """C{/apis/GROUP/VERSION} with the two collections below."""
     below: dict[bytes, Callable[[str], IResource]] = {
-        b"health": partial(HealthOf, parts.guard, parts.gateways, parts.health_writer)
+        b"health": partial(HealthOf, parts.guard, parts.gateways, parts.clock, parts.health_writer)
     }
     if parts.proxy is not None:
         proxy = parts.proxy

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 from zope.interface import implementer
 
-from ..errors import Expired
+from ..errors import Expired, GatewayError
 from ..model.forms import Form, event_line
 from ..model.listoptions import ListOptions
 from ..model.negotiation import JSON
@@ -38,7 +38,8 @@ _serial = count()
 @implementer(IPushProducer)
 class Watch:
     """
-    One client's watch. It ends itself: when the client goes, when time is up, or when it fell behind.
+    One client's watch. It ends itself: when the client goes, when time is up, when it fell behind, or when the gateway
+    is about to go.
 
     @ivar position: all changes up to this version are sent, or need not be.
     """
@@ -56,26 +57,38 @@ class Watch:
         self._headers = True
         self._lines: Iterator[bytes] = iter(())
         self._timers: list[IDelayedCall] = []
-        self.position = collection.cache.version
+        self.position = 0
 
     def start(self) -> None:
         """Send the head of the answer and whatever there is to send."""
         request = self._request
-        for name, value in (content_type(JSON), UNCACHED):
-            request.setHeader(name, value)
-        request.write(b"")  # sends the head: the client waits for it even if nothing ever happens
+        self._head()
         if request.method == b"HEAD":
             request.finish()
             return
         self._place()
-        self._unsubscribe = self._collection.subscribe(self._pump)
+        self._unsubscribe = self._collection.subscribe(self._pump, self._end)
         request.notifyFinish().addErrback(self._gone)
         lasts = self._options.timeout or SHORTEST + next(_serial) * 61.0 % SHORTEST
-        self._timers.append(self._clock.callLater(lasts, self._time_is_up))
+        self._timers.append(self._clock.callLater(lasts, self._end))
         if self._options.bookmarks:
             self._timers.append(self._clock.callLater(BOOKMARK_INTERVAL, self._bookmark_now_and_then))
         request.registerProducer(self, True)
         self._pump()
+        if self._collection.closed:
+            self._end()
+
+    def refuse(self, error: GatewayError) -> None:
+        """A watch that cannot begin, for a reason that kube-apiserver tells as the only event of one."""
+        self._head()
+        if self._request.method != b"HEAD":
+            self._request.write(event_line("ERROR", status_bytes(error)))
+        self._request.finish()
+
+    def _head(self) -> None:
+        for name, value in (content_type(JSON), UNCACHED):
+            self._request.setHeader(name, value)
+        self._request.write(b"")  # sends the head: the client waits for it even if nothing ever happens
 
     def pauseProducing(self) -> None:
         self._paused = True
@@ -93,6 +106,7 @@ class Watch:
         yet to come was given out by another replica that is ahead of this one.
         """
         options = self._options
+        self.position = self._collection.cache.version
         version = options.version or 0
         initial = version == 0 if options.send_initial_events is None else options.send_initial_events
         if initial:
@@ -160,8 +174,9 @@ class Watch:
         if not self._paused:
             self._request.write(self._event("BOOKMARK", self._form.bookmark(self.position, initial_events_end=False)))
 
-    def _time_is_up(self) -> None:
-        if self._options.bookmarks:
+    def _end(self) -> None:
+        """In an orderly way, at a point where the client can go on with another watch."""
+        if not self._ended and self._options.bookmarks:
             self._bookmark()
         self._finish()
 

@@ -22,8 +22,8 @@ from twisted.web.client import Agent, HTTPConnectionPool
 from twisted.web.iweb import IAgent, IAgentEndpointFactory
 from zope.interface import implementer
 
+from ..model import x509
 from .call import User
-from .pki import Pair
 
 CONNECT_SECONDS = 5
 _PATH_SAFE = "/:@!$&'()*+,;=~"
@@ -84,7 +84,7 @@ class FrontProxy:
     Connections to aggregated servers, with the front proxy's client certificate.
     """
 
-    def __init__(self, reactor: Any, identity: Pair) -> None:
+    def __init__(self, reactor: Any, identity: x509.KeyPair) -> None:
         """
         @param reactor: provides C{IReactorTCP} and C{IReactorTime}.
         """

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from ..model.identity import Attributes
 from .authn import AUTHENTICATED
 from .call import ANONYMOUS, User
-from .rbac import Access, Authorizer, refusal
+from .rbac import Authorizer, refusal
 from .status import bad_request
 
 _ACCOUNT = "system:serviceaccount:"
@@ -32,7 +33,7 @@ class _Asked:
     extra: tuple[tuple[str, str], ...]
 
 
-def impersonated(user: User, headers: Sequence[tuple[str, str]], authorizer: Authorizer, on: Access) -> User:
+def impersonated(user: User, headers: Sequence[tuple[str, str]], authorizer: Authorizer, on: Attributes) -> User:
     """
     The user that the headers name, or C{user} if they name none.
 
@@ -70,38 +71,38 @@ def _asked(headers: Iterable[tuple[str, str]]) -> _Asked:
     return _Asked(single["impersonate-user"], single["impersonate-uid"], tuple(groups), tuple(extra))
 
 
-def _legacy(asked: _Asked) -> list[Access]:
-    found = [_account(asked.name, "impersonate") or Access("impersonate", resource="users", name=asked.name)]
-    found += [Access("impersonate", resource="groups", name=group) for group in asked.groups]
+def _legacy(asked: _Asked) -> list[Attributes]:
+    found = [_account(asked.name, "impersonate") or Attributes("impersonate", resource="users", name=asked.name)]
+    found += [Attributes("impersonate", resource="groups", name=group) for group in asked.groups]
     return found + _rest(asked, "impersonate")
 
 
-def _constrained(asked: _Asked, on: Access) -> list[Access]:
+def _constrained(asked: _Asked, on: Attributes) -> list[Attributes]:
     mode = "user-info"
     if asked.name.startswith(_ACCOUNT):
         mode = "serviceaccount"
     elif asked.name.startswith("system:node:"):
         mode = "arbitrary-node"
     verb = f"impersonate:{mode}"
-    who = _account(asked.name, verb) or Access(verb, _AUTHN, resource="users", name=asked.name)
+    who = _account(asked.name, verb) or Attributes(verb, _AUTHN, resource="users", name=asked.name)
     found = [replace(on, verb=f"impersonate-on:{mode}:{on.verb}"), who]
-    found += [Access(verb, _AUTHN, resource="groups", name=group) for group in asked.groups]
+    found += [Attributes(verb, _AUTHN, resource="groups", name=group) for group in asked.groups]
     return found + _rest(asked, verb)
 
 
-def _account(name: str, verb: str) -> Access | None:
+def _account(name: str, verb: str) -> Attributes | None:
     if not name.startswith(_ACCOUNT):
         return None
     namespace, _, account = name[len(_ACCOUNT) :].partition(":")
-    return Access(verb, resource="serviceaccounts", namespace=namespace, name=account)
+    return Attributes(verb, resource="serviceaccounts", namespace=namespace, name=account)
 
 
-def _rest(asked: _Asked, verb: str) -> list[Access]:
-    uids = [Access(verb, _AUTHN, resource="uids", name=asked.uid)] if asked.uid else []
-    return uids + [Access(verb, _AUTHN, "", "userextras", key, name=value) for key, value in asked.extra]
+def _rest(asked: _Asked, verb: str) -> list[Attributes]:
+    uids = [Attributes(verb, _AUTHN, resource="uids", name=asked.uid)] if asked.uid else []
+    return uids + [Attributes(verb, _AUTHN, "", "userextras", key, name=value) for key, value in asked.extra]
 
 
-def _refused(user: User, authorizer: Authorizer, wanted: Iterable[Access]) -> Access | None:
+def _refused(user: User, authorizer: Authorizer, wanted: Iterable[Attributes]) -> Attributes | None:
     return next((access for access in wanted if not authorizer.allowed(user, access)), None)
 
 

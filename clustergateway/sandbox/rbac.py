@@ -4,50 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from ..model.identity import Attributes, Identity
+from ..model.reviews import forbidden
 from .call import User
 from .objects import Object
 from .paths import Query, Target, first
-from .status import ApiError, forbidden, forbidden_path
+from .status import ApiError, named
 from .store import Key, Store
 
 GROUP = "rbac.authorization.k8s.io"
 MASTERS = "system:masters"
 OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version")
 DISCOVERY_PATHS = ("/api", "/apis", "/openapi", *OPEN_PATHS)
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What is asked for; C{path} for a non-resource one, else the rest."""
-
-    verb: str
-    group: str = ""
-    version: str = ""
-    resource: str = ""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-    path: str = ""
-
-    @property
-    def full_resource(self) -> str:
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
-
-
 _ONE_NAME = re.compile(r"(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)")
 
 
-def access_of(target: Target, query: Query) -> Access:
+def access_of(target: Target, query: Query) -> Attributes:
     """
     What a request asks for. A list or watch of one name by field selector is allowed by C{resourceNames}, as
     kube-apiserver's RequestInfo has it.
     """
     if not target.resource:
-        return Access(target.verb, path=target.path)
+        return Attributes(target.verb, path=target.path)
     named = _ONE_NAME.search(first(query, "fieldSelector")) if target.verb in ("list", "watch") else None
-    return Access(
+    return Attributes(
         target.verb,
         target.group,
         target.version,
@@ -69,7 +50,7 @@ class Authorizer:
         self._store = store
         self.enabled = enabled
 
-    def allowed(self, user: User, access: Access) -> bool:
+    def allowed(self, user: User, access: Attributes) -> bool:
         if not self.enabled or MASTERS in user.groups:
             return True
         if access.path and _is_discovery(user, access):
@@ -78,7 +59,7 @@ class Authorizer:
             return "system:authenticated" in user.groups
         return any(_covers(rule, access) for rule in self._rules(user, access.namespace))
 
-    def check(self, user: User, access: Access) -> None:
+    def check(self, user: User, access: Attributes) -> None:
         """
         @raise ApiError: 403.
         """
@@ -107,7 +88,7 @@ class Authorizer:
         return (role or {}).get("rules") or ()
 
 
-def _is_discovery(user: User, access: Access) -> bool:
+def _is_discovery(user: User, access: Attributes) -> bool:
     if access.verb not in ("get", "head"):
         return False
     within = DISCOVERY_PATHS if "system:authenticated" in user.groups else OPEN_PATHS
@@ -127,7 +108,7 @@ def _binds(binding: Object, user: User, namespace: str) -> bool:
     return False
 
 
-def _covers(rule: Object, access: Access) -> bool:
+def _covers(rule: Object, access: Attributes) -> bool:
     verbs = rule.get("verbs") or ()
     if "*" not in verbs and access.verb not in verbs:
         return False
@@ -147,10 +128,7 @@ def _path_matches(url: str, path: str) -> bool:
     return url in ("*", path) or (url.endswith("*") and path.startswith(url[:-1]))
 
 
-def refusal(user: User, access: Access) -> ApiError:
+def refusal(user: User, access: Attributes) -> ApiError:
     """A 403 as kube-apiserver words it."""
-    if access.path:
-        return forbidden_path(f'User "{user.name}" cannot {access.verb} path "{access.path}"')
-    what = f'cannot {access.verb} resource "{access.full_resource}" in API group "{access.group}"'
-    where = f'in the namespace "{access.namespace}"' if access.namespace else "at the cluster scope"
-    return forbidden(access.resource, access.group, access.name, f'User "{user.name}" {what} {where}')
+    details = {} if access.path else named(access.resource, access.group, access.name)
+    return ApiError(403, "Forbidden", forbidden(Identity(user.name), access), details)

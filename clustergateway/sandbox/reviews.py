@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..model.identity import Attributes
 from .authn import Authenticator
 from .call import Answer, Call, User, answered
 from .kinds import Kind
 from .objects import Object, dig, metadata
 from .paths import Target
-from .rbac import MASTERS, Access, Authorizer
+from .rbac import MASTERS, Authorizer
 from .registry import Registry
 from .rest import Rest
 from .status import method_not_allowed
@@ -137,12 +138,12 @@ def _lists(extra: Mapping[str, tuple[str, ...]]) -> Object:
     return {key: list(values) for key, values in extra.items()}
 
 
-def _asked(spec: Object) -> Access:
+def _asked(spec: Object) -> Attributes:
     resource = spec.get("resourceAttributes")
     if resource is None:
         path = spec.get("nonResourceAttributes") or {}
-        return Access(path.get("verb") or "", path=path.get("path") or "/")
-    return Access(
+        return Attributes(path.get("verb") or "", path=path.get("path") or "/")
+    return Attributes(
         resource.get("verb") or "",
         resource.get("group") or "",
         resource.get("version") or "",

@@ -25,11 +25,11 @@ from twisted.logger import (
 )
 
 from ..errors import GatewayError
+from ..model.x509 import issue_client, issue_server, new_authority
 from ..service.gateway import GatewayService
 from ..service.maker import gateway
 from ..settings import Settings
 from .call import User
-from .pki import Authority
 from .seed import example
 from .server import ApiServer, SandboxConfig
 from .streams import PodStreams
@@ -71,11 +71,13 @@ class World:
         return self.gateway.startService()
 
     def _start_cluster(self, name: str, manifest: Path) -> None:
-        authority = Authority(f"{name} CA", self._reactor.seconds())
+        now = self._reactor.seconds()
+        authority = new_authority(f"{name} CA", now)
+        serving = issue_server(authority, ("127.0.0.1", "localhost"), now)
         token = base64.urlsafe_b64encode(os.urandom(24)).decode("ascii")
         config = SandboxConfig(name, {token: _ADMIN}, authority.certificate, rbac=True, objects=example(name))
         server = ApiServer(config, self._reactor, PodStreams(self._reactor, name))
-        port: Any = server.listen(self._reactor, 0, server_options(authority.server("127.0.0.1", "localhost")))
+        port: Any = server.listen(self._reactor, 0, server_options(serving))
         self.servers.append(server)
         self._ports.append(port)
         where = f"https://127.0.0.1:{port.getHost().port}"
@@ -83,7 +85,7 @@ class World:
         if name == "east":
             credential, data = "ServiceAccountToken", {"token": token}
         else:
-            client = authority.client(_ADMIN.name, *_ADMIN.groups)
+            client = issue_client(authority, _ADMIN.name, tuple(_ADMIN.groups), now)
             credential = "X509Certificate"
             data = {"tls.crt": client.certificate.decode("ascii"), "tls.key": client.key.decode("ascii")}
         data |= {"endpoint": where, "ca.crt": authority.certificate.decode("ascii")}
@@ -148,6 +150,7 @@ async def run(reactor: Any, options: argparse.Namespace, out: TextIO) -> None:
         audit_log_path=options.audit_log_path,
         audit_policy_file=options.audit_policy_file,
         session_recording_dir=options.session_recording_dir,
+        session_recording_maxsize=options.session_recording_maxsize,
         tls_transport=options.tls_transport,
         shutdown_grace=1.0,
     )
@@ -170,6 +173,7 @@ def command(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--audit-log-path", default="", help="file for audit events; - for standard output")
     parser.add_argument("--audit-policy-file", default="", help="what is audited")
     parser.add_argument("--session-recording-dir", default="", help="folder for recordings of sessions")
+    parser.add_argument("--session-recording-maxsize", type=int, default=64, help="megabytes of one of them")
     parser.add_argument("--tls-transport", default="merged", choices=("merged", "twisted"))
     options = parser.parse_args(argv)
     # People read the terminal: what goes wrong, and what the gateway itself has to say.

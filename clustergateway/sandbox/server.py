@@ -15,6 +15,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from ..model.x509 import KeyPair
 from .addresses import ServiceAddresses
 from .aggregation import Aggregator
 from .authn import Authenticator, Trust
@@ -30,7 +31,6 @@ from .kinds import Kinds
 from .names import new_uid
 from .objects import Object, dumps
 from .paths import Target, parse
-from .pki import Pair
 from .rbac import Authorizer, access_of
 from .registry import Registry
 from .remotes import Remote
@@ -80,7 +80,7 @@ class SandboxConfig:
     controllers: bool = True
     objects: tuple[Object, ...] = ()
     address: str = "localhost:443"
-    front_proxy: Pair | None = field(default=None, repr=False)
+    front_proxy: KeyPair | None = field(default=None, repr=False)
     front_proxy_ca: bytes = b""
 
 
@@ -124,7 +124,7 @@ class ApiServer(Resource):
         self.aggregator = self._aggregate(config.front_proxy) if config.front_proxy is not None else None
         plant(self.registry, (*self._bootstrap(), *config.objects))
 
-    def _aggregate(self, identity: Pair) -> Aggregator:
+    def _aggregate(self, identity: KeyPair) -> Aggregator:
         proxy = FrontProxy(self._clock, identity)
         aggregator = Aggregator(self.registry, self._clock, proxy, self.faces.openapi)
         self.faces.discovery.remote = aggregator.groups

@@ -95,10 +95,6 @@ def forbidden(resource: str, group: str, name: str, why: str) -> ApiError:
     return ApiError(403, "Forbidden", message, named(resource, group, name))
 
 
-def forbidden_path(why: str) -> ApiError:
-    return ApiError(403, "Forbidden", f"forbidden: {why}", {})
-
-
 def invalid(kind: str, group: str, name: str, causes: Iterable[Cause]) -> ApiError:
     """
     @param causes: what is wrong; several are joined in brackets.

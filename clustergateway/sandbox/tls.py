@@ -5,10 +5,10 @@ from __future__ import annotations
 from OpenSSL import SSL
 from twisted.internet.ssl import CertificateOptions, KeyPair, PrivateCertificate
 
-from .pki import Pair
+from ..model import x509
 
 
-def server_options(pair: Pair) -> CertificateOptions:
+def server_options(pair: x509.KeyPair) -> CertificateOptions:
     """
     Ask for a client certificate but complete the handshake whatever comes: who it names, and whether it is good, is
     decided for each request, so that a bad one is answered with 401 rather than with a closed connection.

@@ -21,6 +21,7 @@ from ..authz.subpath import SubpathAuthorizer
 from ..clusters.health import SecretHealth
 from ..clusters.ocm import AwaitedApi
 from ..clusters.overlay import Overlay
+from ..clusters.profiles import ProfileReader
 from ..clusters.secrets import SecretDirectory, SecretReader
 from ..errors import ConfigurationError, Conflict, GatewayError, HubUnavailable, NotFound
 from ..interfaces import Directory
@@ -31,10 +32,10 @@ from ..model.gateway import ClusterGateway, Health
 from ..model.identity import Claims
 from ..model.ocm import MANAGED_CLUSTERS, managed_only
 from ..model.requestheader import RequestHeaderTrust
-from ..model.resourcetype import SECRETS
+from ..model.resourcetype import CONFIG_MAPS, SECRETS, ResourceType
 from ..model.secrets import CREDENTIAL_TYPE_LABEL
 from ..model.trust import Trust
-from ..observe.metrics import Reading
+from ..observe.metrics import Reading, ReviewMetrics
 from ..settings import Settings
 from ..transport.files import cause, read_file
 from .hub import Clients
@@ -61,7 +62,9 @@ class Aggregated:
         self._trust_changed: Callable[[], None] = lambda: None
         self._clusters(settings)
         self._identities(settings)
-        reviews = AccessReviews(self._hub.client(settings.authorization_kubeconfig))
+        review_metrics = ReviewMetrics()
+        self.collectors = (review_metrics,)
+        reviews = AccessReviews(self._hub.client(settings.authorization_kubeconfig), reactor, review_metrics.reviewed)
         self.authorizer = CachedAuthorizer(reviews.review, reactor)
         self.proxy_authorizer = SubpathAuthorizer(self.authorizer, settings.authorize_proxy_subpath)
 
@@ -69,40 +72,44 @@ class Aggregated:
         labelled = [("labelSelector", CREDENTIAL_TYPE_LABEL)]
         self._secrets = self._informer(SECRETS, settings.secret_namespace, labelled)
         self._informers = [self._secrets]
-        self._awaited: AwaitedApi | None = None
+        self._awaited: list[AwaitedApi] = []
         self.registered: Directory | None = None
-        managed = None
-        if settings.ocm_integration:
-            managed = self._informer(MANAGED_CLUSTERS, "", [])
-            self._informers.append(managed)
-            self._awaited = AwaitedApi(self._client, managed, self._reactor)
+        managed = self._await(MANAGED_CLUSTERS, "")[0] if settings.ocm_integration else None
         self._secret_directory = SecretDirectory(self._secrets, self._reactor, managed)
         self.directory: Directory = self._secret_directory
-        self._profiles: Informer | None = None
-        if settings.cluster_profile_namespace:
-            self.directory = self._with_profiles(settings)
+        profiled = profile_reading(settings)
+        if profiled is not None:
+            profiles, awaited = self._await(CLUSTER_PROFILES, settings.cluster_profile_namespace)
+            self.directory = Overlay(self._secret_directory, profiles, profiled, lambda: awaited.synced)
         if managed is not None:
             self.registered = Overlay(self.directory, managed, managed_only)
         self._health = SecretHealth(lambda name, change: _later(self._patch_secret(name, change)))
         self.find: Callable[[str], ClusterGateway | Deferred[ClusterGateway]] = self.directory.get
         gates = settings.feature_gates
         if not gates.SecretCache or (managed and not gates.OCMClusterCache):
-            client, namespace = self._client, settings.secret_namespace
-            managed_cluster = (lambda name: _later(client.get(MANAGED_CLUSTERS, name))) if managed else None
-            self.find = SecretReader(lambda name: _later(client.get(SECRETS, name, namespace)), managed_cluster).find
+            self.find = self._each_time(settings, profiled)
 
-    def _with_profiles(self, settings: Settings) -> Directory:
-        """
-        A hub without ClusterProfiles keeps nobody waiting: this informer is none of those that have to be heard.
-        """
-        try:
-            plugins = parse_providers(read_file(settings.cluster_profile_providers))
-        except OSError as error:
-            raise ConfigurationError(f"--cluster-profile-providers cannot be read: {cause(error)}") from None
-        except ConfigurationError as error:
-            raise ConfigurationError(f"--cluster-profile-providers: {error.message}") from None
-        self._profiles = self._informer(CLUSTER_PROFILES, settings.cluster_profile_namespace, [])
-        return Overlay(self._secret_directory, self._profiles, partial(cluster_of_profile, plugins=plugins))
+    def _each_time(
+        self, settings: Settings, profiled: ProfileReading | None
+    ) -> Callable[[str], Deferred[ClusterGateway]]:
+        """What finds clusters without memory."""
+
+        def reading(kind: ResourceType, namespace: str = "") -> Callable[[str], Deferred[Mapping[str, Any]]]:
+            return lambda name: _later(self._client.get(kind, name, namespace))
+
+        managed = reading(MANAGED_CLUSTERS) if settings.ocm_integration else None
+        secrets = SecretReader(reading(SECRETS, settings.secret_namespace), managed).find
+        if profiled is None:
+            return secrets
+        return ProfileReader(secrets, reading(CLUSTER_PROFILES, settings.cluster_profile_namespace), profiled).find
+
+    def _await(self, kind: ResourceType, namespace: str) -> tuple[Informer, AwaitedApi]:
+        """An informer of what the hub may not serve yet; then it keeps nobody waiting."""
+        informer = self._informer(kind, namespace, [])
+        awaited = AwaitedApi(self._client, informer, self._reactor)
+        self._informers.append(informer)
+        self._awaited.append(awaited)
+        return informer, awaited
 
     def _identities(self, settings: Settings) -> None:
         self._x509 = X509Authenticator(self._reactor)
@@ -135,15 +142,14 @@ class Aggregated:
         except GatewayError:
             return fail()
         self._secrets.start()
-        for more in (self._awaited, self._profiles):
-            if more is not None:
-                more.start()
+        for awaited in self._awaited:
+            awaited.start()
         if self._hub_trust is not None:
             self._hub_trust.start()
         return succeed(None)
 
     def stop(self) -> None:
-        for part in (*self._files, self._secrets, self._awaited, self._profiles, self._hub_trust):
+        for part in (*self._files, self._secrets, *self._awaited, self._hub_trust):
             if part is not None:
                 part.stop()
         self._hub.close()
@@ -221,19 +227,20 @@ class Aggregated:
             raise HubUnavailable("the clusters are not read from the hub yet", hop="hub", retry_after=1)
         return max(int(informer.resource_version or 0) for informer in self._informers)
 
+    def heard(self) -> int:
+        # Each list is numbered by the hub's own counter; the one that was heard of longest ago has the say.
+        return min((int(each.resource_version) for each in self._informers if each.resource_version), default=0)
+
     @property
     def _synced(self) -> bool:
-        """Where Open Cluster Management is not there yet, there is nothing of it to hear."""
-        if self._awaited is not None and self._awaited.absent:
-            return self._secrets.synced
-        return all(informer.synced for informer in self._informers)
+        return self._secrets.synced and all(awaited.synced for awaited in self._awaited)
 
     def problems(self) -> Mapping[str, str]:
         found = {f"Secret {name}": sentence for name, sentence in self._secret_directory.problems().items()}
         for informer in self._informers:
             found |= {f"hub, {informer.kind.resource}": sentence for sentence in informer.problems()}
-        if self._awaited is not None:
-            found |= {f"hub, {kind}": sentence for kind, sentence in self._awaited.problems().items()}
+        for awaited in self._awaited:
+            found |= {f"hub, {kind}": sentence for kind, sentence in awaited.problems().items()}
         found |= {file.path: sentence for file in self._files for sentence in file.problems()}
         if self._hub_trust is not None:
             found |= {"hub, front proxy": "; ".join(self._hub_trust.problems())} if self._hub_trust.problems() else {}
@@ -248,14 +255,14 @@ class Aggregated:
 
     def readings(self) -> Iterable[Reading]:
         now = self._reactor.seconds()
+        since = {informer.kind.resource: informer.stale_since for informer in self._informers}
+        if self._hub_trust is not None:
+            since[CONFIG_MAPS.resource] = self._hub_trust.stale_since
         yield (
             "clustergateway_hub_silent_seconds",
             "For how long the hub has not been heard; 0 while it is.",
             ("resource",),
-            {
-                (informer.kind.resource,): 0.0 if informer.stale_since is None else now - informer.stale_since
-                for informer in self._informers
-            },
+            {(resource,): 0.0 if heard is None else now - heard for resource, heard in since.items()},
         )
 
     # Health.
@@ -282,8 +289,29 @@ class Aggregated:
                 f"the health cannot be written: {error.message}",
                 cluster=name,
                 hop="hub",
-                retry_after=error.retry_after or 1,
+                retry_after=error.retry_after,
             ) from None
+
+
+ProfileReading = Callable[[Mapping[str, Any]], "ClusterGateway | None"]
+"""Makes a cluster of a ClusterProfile, C{None} if it is none."""
+
+
+def profile_reading(settings: Settings) -> ProfileReading | None:
+    """
+    How clusters are made of ClusterProfiles, C{None} where they are not.
+
+    @raise ConfigurationError: C{--cluster-profile-providers} cannot be used.
+    """
+    if not settings.cluster_profile_namespace:
+        return None
+    try:
+        plugins = parse_providers(read_file(settings.cluster_profile_providers))
+    except OSError as error:
+        raise ConfigurationError(f"--cluster-profile-providers cannot be read: {cause(error)}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--cluster-profile-providers: {error.message}") from None
+    return partial(cluster_of_profile, plugins=plugins)
 
 
 class Unheard:

@@ -18,7 +18,8 @@ from ..kube.connection import Connection, connector
 from ..kube.follow import FollowedFile
 from ..kube.https import poster
 from ..observe.audit import Audit
-from ..observe.auditsinks import FileSink, Sink, StreamSink, WebhookSink
+from ..observe.auditfile import FileSink
+from ..observe.auditsinks import Sink, StreamSink, WebhookSink
 from ..observe.recording import SessionRecorder
 from ..settings import Settings
 
@@ -38,7 +39,8 @@ class Auditing:
         """
         self.audit: Audit | None = None
         self._policy: FollowedFile | None = None
-        sinks = list(_sinks(settings, reactor, environment))
+        self._credentials = Source(TokenFiles(reactor), ExecPlugins(reactor, reactor, environment))
+        sinks = list(_sinks(settings, reactor, self._credentials))
         folder = settings.session_recording_dir
         if not sinks and not folder:
             return
@@ -61,12 +63,13 @@ class Auditing:
             self._policy.stop()
         if self.audit is not None:
             self.audit.close()
+        self._credentials.close()
 
     def problems(self) -> tuple[str, ...]:
         return () if self._policy is None else self._policy.problems()
 
 
-def _sinks(settings: Settings, reactor: Any, environment: Mapping[str, str]) -> list[Sink]:
+def _sinks(settings: Settings, reactor: Any, credentials: Source) -> list[Sink]:
     sinks: list[Sink] = []
     if settings.audit_log_path == "-":
         # As it is now: twistd puts its own log in the place of sys.stdout.
@@ -75,7 +78,7 @@ def _sinks(settings: Settings, reactor: Any, environment: Mapping[str, str]) -> 
         most = settings.audit_log_maxsize * MEGABYTE
         sinks.append(FileSink(settings.audit_log_path, reactor, most, settings.audit_log_maxbackup))
     if settings.audit_webhook_config_file:
-        sinks.append(WebhookSink(_post(settings.audit_webhook_config_file, reactor, environment), reactor))
+        sinks.append(WebhookSink(_post(settings.audit_webhook_config_file, reactor, credentials), reactor))
     return sinks
 
 
@@ -84,8 +87,7 @@ def _print(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def _post(kubeconfig: str, reactor: Any, environment: Mapping[str, str]) -> Callable[[bytes], Deferred[int]]:
-    credentials = Source(TokenFiles(reactor), ExecPlugins(reactor, reactor, environment))
+def _post(kubeconfig: str, reactor: Any, credentials: Source) -> Callable[[bytes], Deferred[int]]:
     connection = Connection(KubeconfigHub(kubeconfig, reactor).cluster, credentials, connector(reactor))
 
     async def post(body: bytes) -> int:

@@ -19,6 +19,7 @@ from twisted.logger import Logger
 
 from ..clusters.breaker import Breakers
 from ..clusters.upstreams import Upstreams
+from ..clusters.warned import Warned
 from ..credentials.exchange import IdentityExchanger
 from ..credentials.execplugin import ExecPlugins
 from ..credentials.source import Source
@@ -26,15 +27,17 @@ from ..credentials.tokenfile import TokenFiles
 from ..credentials.webhook import ReviewClient
 from ..errors import BadRequest, ConfigurationError
 from ..kube.https import agent
+from ..model.execallow import allow_list
 from ..model.headers import FieldTable, request_table
 from ..model.http1 import TABLE
 from ..observe.all import Observers
 from ..observe.logs import AccessLog
-from ..observe.metrics import Gauges, RequestMetrics
+from ..observe.metrics import Counters, Gauges, RequestMetrics
 from ..pipeline import Pipeline
 from ..resources.health import Check
 from ..resources.proxy import ProxyResource
 from ..resources.root import Parts, collections, root
+from ..resources.view import Collection
 from ..settings import Settings
 from ..transport.channel import GatewaySite
 from ..transport.contexts import ServerTls
@@ -94,6 +97,7 @@ class GatewayService(Service):
         self._identity_headers: tuple[frozenset[bytes], tuple[bytes, ...]] = (frozenset(), ())
         self._field_table = TABLE
         self._site: GatewaySite | None = None
+        self._collections: tuple[Collection, ...] = ()
         self.port: IListeningPort | None = None
         self._stopping: Deferred[None] | None = None
 
@@ -111,7 +115,11 @@ class GatewayService(Service):
         directory.subscribe(self._upstreams.changed)
         directory.subscribe(self._credentials.changed)
         directory.subscribe(self._breakers.changed)
-        directory.subscribe(self._exchanger.cluster_changed)
+        for follower in (self._exchanger.cluster_changed, Warned(self._reactor).changed):
+            directory.subscribe(follower)
+            # Files have been read by now. The three above only forget.
+            for cluster in directory.all():
+                follower("ADDED", cluster)
         self._exchanger.start()
         self._auditing.start()
         proxy = ProxyResource(self._pipeline())
@@ -167,12 +175,15 @@ class GatewayService(Service):
         gateways, virtual_clusters = collections(
             self._sources.directory,
             self._sources.version,
-            with_control_plane=self._settings.virtual_cluster_with_control_plane,
+            heard=self._sources.heard,
+            # A gateway without a hosting cluster runs nowhere that could be called local.
+            with_control_plane=self._settings.virtual_cluster_with_control_plane and not self._settings.standalone,
             registered=self._sources.registered,
         )
+        self._collections = (gateways, virtual_clusters)
         checks: list[Check] = [Ready(self._sources.unready), self._shutdown, Problems(self._problems)]
         return Parts(
-            guard(self._sources),
+            guard(self._sources, self._auditing.audit),
             gateways,
             virtual_clusters,
             self._registry(),
@@ -189,8 +200,10 @@ class GatewayService(Service):
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
         registry.register(Gauges(self._readings))
+        for collector in self._sources.collectors:
+            registry.register(collector)
         if self._auditing.audit is not None:
-            registry.register(Gauges(self._auditing.audit.readings))
+            registry.register(Counters(self._auditing.audit.readings))
         return registry
 
     def _readings(self) -> Any:
@@ -207,6 +220,8 @@ class GatewayService(Service):
 
     def _problems(self) -> Mapping[str, str]:
         found = dict(self._sources.problems())
+        for collection in self._collections:
+            found |= collection.problems()
         found |= {f"identity exchange {number}": why for number, why in enumerate(self._exchanger.problems())}
         found |= {f"audit policy {number}": why for number, why in enumerate(self._auditing.problems())}
         if self._certificate.problem():
@@ -253,6 +268,8 @@ class GatewayService(Service):
         if self._site is not None:
             site = self._site
             gone = site.begin_shutdown()
+            for collection in self._collections:
+                collection.close()
             cut = self._reactor.callLater(self._settings.shutdown_grace, site.abort)
             # Cut connections are gone at once; should one not be, the process ends all the same.
             gone.addTimeout(self._settings.shutdown_grace + AFTERMATH, self._reactor, lambda *_: None)
@@ -261,6 +278,7 @@ class GatewayService(Service):
                 cut.cancel()
         self._upstreams.close()
         self._routes.close()
+        self._credentials.close()
         self._certificate.stop()
         self._exchanger.stop()
         self._sources.stop()
@@ -277,8 +295,8 @@ def _serving_certificate(settings: Settings, reactor: Any) -> ServingCertificate
 
 
 def _credentials(settings: Settings, sources: Sources, reactor: Any, environment: Mapping[str, str]) -> Source:
-    allow: frozenset[str] | None = frozenset(settings.exec_plugin_allow)
-    if "*" in settings.exec_plugin_allow or (not settings.exec_plugin_allow and sources.exec_allowed_by_default):
+    allow = allow_list(settings.exec_plugin_allow, settings.exec_plugin_allow_env)
+    if not settings.exec_plugin_allow and sources.exec_allowed_by_default:
         allow = None
     plugins = ExecPlugins(reactor, reactor, environment, allow, settings.exec_plugin_timeout)
     return Source(TokenFiles(reactor), plugins)

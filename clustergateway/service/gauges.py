@@ -12,6 +12,7 @@ from ..clusters.upstreams import Upstreams
 from ..credentials.source import Source
 from ..observe.metrics import Reading
 from ..transport.channel import GatewaySite
+from ..transport.endpoints.connecttunnels import ConnectTunnels
 from ..transport.endpoints.konnectivity import Konnectivity
 from ..transport.endpoints.route import Routes
 from ..transport.pool import Pool
@@ -69,15 +70,16 @@ def readings(
         ("cluster",),
         {(name,): float(state != "closed") for name, state in breakers.states()},
     )
-    if routes.konnectivity is not None:
-        yield from _tunnels(routes.konnectivity)
+    if routes.tunnels is not None:
+        yield from tunnel_readings(routes.tunnels)
 
 
-def _tunnels(konnectivity: Konnectivity) -> Iterable[Reading]:
+def tunnel_readings(konnectivity: Konnectivity | ConnectTunnels) -> Iterable[Reading]:
+    """The same numbers in either mode."""
     numbers = (
         ("tunnels", "Open konnectivity tunnels.", konnectivity.tunnels),
         ("tunnels_unconnected", "Tunnels that are being dialled or closed.", konnectivity.unconnected),
-        ("proxy_server_connections", "HTTP/2 connections to proxy-servers.", konnectivity.connections),
+        ("proxy_server_connections", "Connections to proxy-servers.", konnectivity.connections),
         ("tunnel_dials", "Tunnels asked for so far.", konnectivity.dials),
         ("tunnel_dial_failures", "How many of them did not come about.", konnectivity.failures),
     )

@@ -44,6 +44,7 @@ class Hub:
         self._user_agent = user_agent or USER_AGENT
         self._environment = environment
         self._clients: dict[str, KubeClient] = {}
+        self._credentials: list[Source] = []
 
     def client(self, kubeconfig: str = "") -> KubeClient:
         path = kubeconfig or self._kubeconfig
@@ -51,6 +52,7 @@ class Hub:
             # Whoever wrote the kubeconfig may have its exec plugin run: it is the gateway's own.
             plugins = ExecPlugins(self._reactor, self._reactor, self._environment)
             credentials = Source(TokenFiles(self._reactor), plugins)
+            self._credentials.append(credentials)
             connection = Connection(self._where(path), credentials, connector(self._reactor))
             self._clients[path] = KubeClient(connection, self._reactor, self._user_agent)
         return self._clients[path]
@@ -58,6 +60,8 @@ class Hub:
     def close(self) -> None:
         for client in self._clients.values():
             client.close()
+        for credentials in self._credentials:
+            credentials.close()
 
     def _where(self, path: str) -> Callable[[], ClusterGateway]:
         if path:

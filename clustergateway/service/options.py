@@ -18,6 +18,27 @@ _SWITCHES = frozenset(
 _IGNORED_SWITCHES = frozenset(
     ("add-dir-header", "alsologtostderr", "logtostderr", "one-output", "skip-headers", "skip-log-headers", "profiling")
 )
+_FRONT_PROXY_FLAGS = (
+    "requestheader_allowed_names",
+    "requestheader_username_headers",
+    "requestheader_group_headers",
+    "requestheader_extra_headers_prefix",
+    "requestheader_uid_headers",
+)
+_HUB_FLAGS = (
+    "kubeconfig",
+    "authentication_kubeconfig",
+    "authorization_kubeconfig",
+    "requestheader_client_ca_file",
+    *_FRONT_PROXY_FLAGS,
+    "secret_namespace",
+    "user_agent",
+    "authorize_proxy_subpath",
+    "ocm_integration",
+    "cluster_profile_namespace",
+    "cluster_profile_providers",
+)
+_HUB_GATES = ("SecretCache", "OCMClusterCache")
 
 
 class Options(usage.Options):
@@ -45,6 +66,7 @@ class Options(usage.Options):
         try:
             self.settings, self.warnings = parse_settings(given)
             _check(self.settings)
+            self.warnings += tuple(_in_vain(self.settings))
         except ConfigurationError as error:
             raise usage.UsageError(error.message) from None
 
@@ -72,12 +94,11 @@ def _check(settings: Settings) -> None:
     if bool(settings.cluster_profile_namespace) != bool(settings.cluster_profile_providers):
         raise ConfigurationError("--cluster-profile-namespace and --cluster-profile-providers go together")
     if settings.standalone:
-        for flag in ("kubeconfig", "authentication_kubeconfig", "authorization_kubeconfig"):
-            if getattr(settings, flag):
-                raise ConfigurationError(
-                    f"--{flag.replace('_', '-')} names a hosting cluster: it does not go with --clusters-dir or "
-                    "--clusters-kubeconfig"
-                )
+        for name in _of_a_hub(settings):
+            raise ConfigurationError(
+                f"{name} is for a gateway in front of a hosting cluster: it does not go with --clusters-dir or "
+                "--clusters-kubeconfig"
+            )
     else:
         for flag in ("token_auth_file", "standalone_policy", "write_kubeconfig"):
             if getattr(settings, flag):
@@ -85,3 +106,27 @@ def _check(settings: Settings) -> None:
                     f"--{flag.replace('_', '-')} is for a gateway without a hosting cluster: it goes with "
                     "--clusters-dir or --clusters-kubeconfig"
                 )
+
+
+def _of_a_hub(settings: Settings) -> Iterator[str]:
+    """What was said that means nothing without a hosting cluster. To say what holds anyway does no harm."""
+    usual = Settings()
+    for flag in _HUB_FLAGS:
+        if getattr(settings, flag) != getattr(usual, flag):
+            yield f"--{flag.replace('_', '-')}"
+    for gate in _HUB_GATES:
+        if getattr(settings.feature_gates, gate) != getattr(usual.feature_gates, gate):
+            yield f"--feature-gates={gate}"
+
+
+def _in_vain(settings: Settings) -> Iterator[str]:
+    """Warnings about what was said and changes nothing."""
+    if settings.standalone or settings.requestheader_client_ca_file:
+        return
+    usual = Settings()
+    for flag in _FRONT_PROXY_FLAGS:
+        if getattr(settings, flag) != getattr(usual, flag):
+            yield (
+                f"--{flag.replace('_', '-')} has no meaning without --requestheader-client-ca-file and is ignored: the "
+                "hosting cluster says who its front proxy is"
+            )

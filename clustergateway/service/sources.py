@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
     from twisted.internet.defer import Deferred
 
     from ..interfaces import Authenticator, Authorizer, Directory, ProxyAuthorizer
@@ -80,8 +81,17 @@ class Sources(Protocol):
         """
         ...
 
+    def heard(self) -> int:
+        """A resource version up to which the directory has heard of every change, whether there was any or not."""
+        ...
+
     def identity_headers(self) -> tuple[frozenset[bytes], tuple[bytes, ...]]:
         """Names, and beginnings of names, of header fields that carry identity besides the usual ones; lowercased."""
+        ...
+
+    @property
+    def collectors(self) -> Sequence[Collector]:
+        """Metrics that are more than numbers."""
         ...
 
     def readings(self) -> Iterable[Reading]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from prometheus_client.registry import Collector
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
@@ -38,6 +39,7 @@ class Standalone:
     """Whoever may write the gateway's own files may run commands as it anyway."""
 
     registered: Directory | None = None
+    collectors: Sequence[Collector] = ()
 
     def __init__(self, settings: Settings, clock: IReactorTime) -> None:
         self._settings = settings
@@ -122,6 +124,9 @@ class Standalone:
         return self.directory.get(name)
 
     def version(self) -> int:
+        return self.directory.version
+
+    def heard(self) -> int:
         return self.directory.version
 
     def identity_headers(self) -> tuple[frozenset[bytes], tuple[bytes, ...]]:

@@ -20,9 +20,9 @@ from twisted.web.server import NOT_DONE_YET
 
 from ..sandbox.bootstrap import FRONT_PROXY_NAME
 from ..sandbox.call import User
-from ..sandbox.pki import Authority, Pair
 from ..sandbox.server import ApiServer, SandboxConfig, Streams
 from ..sandbox.tls import server_options
+from .certificates import Authority, Pair
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IReactorTime
@@ -266,8 +266,7 @@ def on_loopback(reactor: Any, config: SandboxConfig | None = None, streams: Stre
     @param reactor: provides C{IReactorTCP} and C{IReactorTime}.
     @param config: its client CA and its front proxy are replaced by ones made for this server.
     """
-    now = reactor.seconds()
-    authority, front_proxy_ca = Authority("sandbox-ca", now), Authority("sandbox-front-proxy-ca", now)
+    authority, front_proxy_ca = Authority("sandbox-ca"), Authority("sandbox-front-proxy-ca")
     config = replace(
         _with_admin(config or SandboxConfig()),
         client_ca=authority.certificate,
@@ -287,5 +286,5 @@ def on_loopback(reactor: Any, config: SandboxConfig | None = None, streams: Stre
 
     address = listening.getHost()
     assert isinstance(address, IPv4Address)
-    admin = authority.client(ADMIN.name, *ADMIN.groups)
+    admin = authority.client(ADMIN.name, ADMIN.groups)
     return LoopbackApiServer(server, Faults(server, reactor), authority, address.port, admin, close)

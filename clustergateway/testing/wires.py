@@ -28,7 +28,7 @@ from zope.interface import implementer
 @implementer(ITransport, IConsumer, IPushProducer)
 class Wire:
     """
-    One end of a connection.
+    One end of a connection, as the transport of its protocol.
 
     @ivar other: the other end.
     @ivar sent: everything this end wrote, whether it has arrived or not.
@@ -101,6 +101,12 @@ class Wire:
     def stopProducing(self) -> None:
         self.loseConnection()
 
+    # For tests.
+
+    def cut(self) -> None:
+        """The network fails: both ends lose the connection at once, and what is under way with it."""
+        self._end(ConnectionLost(), ConnectionLost())
+
     # For the network.
 
     @property
@@ -158,13 +164,18 @@ class Wire:
             if end.ended is None:
                 end.ended = Failure(why)
                 end._queue.clear()
+                producer, end._producer = end._producer, None
+                if producer is not None:
+                    producer.stopProducing()
                 end.protocol.connectionLost(end.ended)
 
 
 class Network:
     """
-    Every connection of a test.
+    Every connection of a test; bytes move, and ends take effect, when L{pump} is called. An end whose producer is
+    registered is closed when it no longer is, as with Twisted's TLS.
 
+    @ivar wires: both ends of every connection that was made, open or not.
     @ivar high_water: bytes that may wait in one direction before its producer is paused.
     """
 
@@ -198,17 +209,20 @@ class MemoryEndpoint:
     """
     Leads to what C{accept} makes.
 
+    @ivar accept: makes the protocol of the server's end of the next connection.
     @ivar refusal: when set, connections fail with it.
     @ivar silent: when set, connections neither succeed nor fail.
-    @ivar attempts: how many were made.
+    @ivar attempts: how many connections were asked for, refused ones included.
+    @ivar wires: the client's end of every connection that was made.
     """
 
     def __init__(self, network: Network, accept: Callable[[], IProtocol]) -> None:
         self._network = network
-        self._accept = accept
+        self.accept = accept
         self.refusal: Exception | None = None
         self.silent = False
         self.attempts = 0
+        self.wires: list[Wire] = []
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         self.attempts += 1
@@ -218,5 +232,5 @@ class MemoryEndpoint:
             return fail(self.refusal)
         client = protocolFactory.buildProtocol(IPv4Address("TCP", "192.0.2.80", 443))
         assert client is not None
-        self._network.connect(client, self._accept())
+        self.wires.append(self._network.connect(client, self.accept()))
         return succeed(client)

@@ -68,6 +68,9 @@ class Answering:
         assert record is not None
         record.code = head.code
         record.answered = self._inbound.gateway.seconds()
+        if self._tap is not None and head.code < 400 and self._tap.only_failures:
+            self._tap = None
+            self.wants_payload = False
         http11 = self.head.version == HTTP11
         if not self.request_done or self._inbound.gateway.closing or (length == UNTIL_CLOSE and not http11):
             self.keep = False

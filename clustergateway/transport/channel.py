@@ -7,7 +7,6 @@ Every head is read by our parser, and no request reaches Twisted Web that it doe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,7 +25,7 @@ from twisted.web import http, server
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from ..errors import GatewayError, PayloadTooLarge
+from ..errors import GatewayError
 from ..model import http1
 from ..model.headers import FieldTable
 from ..model.http1 import RequestHead
@@ -35,9 +34,10 @@ from ..model.record import Record
 from ..model.status import status_bytes, status_headers
 from ..settings import Limits
 from .inbound import Inbound
+from .local import Local
 
 if TYPE_CHECKING:
-    from ..interfaces import Observer, Proxy
+    from ..interfaces import Observer, Proxy, Tap
 
 _log = Logger()
 _SWEEP = 1.0
@@ -85,10 +85,41 @@ class GatewayRequest(server.Request):
 
     @ivar claims: what its client shows for its identity.
     @ivar record: shown to the observers when it is over; who knows more fills it in.
+    @ivar head: as it was read.
     """
 
     claims: Claims = Claims()
     record: Record | None = None
+    head: RequestHead | None = None
+    _tap: Tap | None = None
+
+    def watch(self, tap: Tap) -> None:
+        """Show it the request's body, and whatever is answered from now on."""
+        self._tap = tap
+        if self.content is not None:
+            tap.request_data(self.content.read())
+            self.content.seek(0)
+
+    def write(self, data: bytes) -> None:
+        begins = not self.startedWriting
+        super().write(data)
+        if self._tap is not None and self.record is not None and self.startedWriting:
+            if begins:
+                self.record.code = self.code
+                self._tap.response_head(self.code, self._lead())
+            if self.method != b"HEAD":
+                self._tap.response_data(data)
+
+    def _lead(self) -> bytes:
+        """The head of the answer, as far as it says what the body is."""
+        fields = self.responseHeaders.getAllRawHeaders()
+        lines = [b"%s: %s" % (name, value) for name, values in fields for value in values]
+        return b"\r\n".join([b"HTTP/1.1 %d" % self.code, *lines, b"", b""])
+
+    def _handleStar(self) -> None:
+        """C{OPTIONS *} is a request as any other: Twisted Web would answer it whoever asks."""
+        assert self.site is not None
+        self.render(self.site.resource)
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A resource raised: one of our errors is an answer, anything else is a fault of ours."""
@@ -98,6 +129,8 @@ class GatewayRequest(server.Request):
             error = GatewayError("the gateway failed; its log says how")
             if self.record is not None:
                 self.record.outcome = "panic"
+        if self.record is not None:
+            self.record.failed_with(error, answered=not self.startedWriting)
         if self._disconnected:
             return reason
         if self.startedWriting:
@@ -114,114 +147,6 @@ class GatewayRequest(server.Request):
         return reason
 
 
-class _Local:
-    """A request that Twisted Web serves, once its whole body is there."""
-
-    def __init__(self, channel: GatewayChannel, inbound: Inbound, head: RequestHead, claims: Claims) -> None:
-        self._channel = channel
-        self._inbound = inbound
-        self._head = head
-        self._body: list[bytes] = []
-        self._size = 0
-        self._over = False
-        self._served = False
-        self.claims = claims
-        self.request_done = False
-        gateway = inbound.gateway
-        self.record = Record(
-            head.method.decode("ascii"),
-            head.target.decode("ascii"),
-            gateway.seconds(),
-            claims.address,
-            head.user_agent.decode("latin-1"),
-            head.audit_id.decode("latin-1"),
-        )
-
-    def decide(self) -> None:
-        limit = self._inbound.gateway.limits.body
-        if (self._head.content_length or 0) > limit:
-            self.client_malformed(PayloadTooLarge(f"the request body is larger than {limit} bytes"))
-            return
-        if self._head.expect_continue and self._head.has_body:
-            self._inbound.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._inbound.admitted()
-
-    def launch(self) -> None:
-        if self.request_done and not self._served:
-            self._served = True
-            self._channel.serve(self._wire(), self)
-
-    def body(self, data: bytes, payload: bytes) -> None:
-        self._size += len(payload)
-        limit = self._inbound.gateway.limits.body
-        if self._size > limit:
-            self.client_malformed(PayloadTooLarge(f"the request body is larger than {limit} bytes"))
-            return
-        self._body.append(payload)
-
-    def body_done(self) -> None:
-        self.request_done = True
-        self.launch()
-
-    def _wire(self) -> bytes:
-        """The request once more, in a form that cannot be misunderstood."""
-        head = self._head
-        body = b"".join(self._body)
-        lines = [b"%s %s %s" % (head.method, head.target, head.version), b"Host: " + head.host]
-        lines += [line for line in head.lines if not line.lower().startswith(_REFRAMED) and not _FORM.match(line)]
-        lines += [b"%s: %s" % field for field in head.identity]
-        if not head.keep_alive or self._inbound.gateway.closing:
-            lines.append(b"Connection: close")
-        if head.has_body:
-            lines.append(b"Content-Length: %d" % len(body))
-        self.record.bytes_in = len(body)
-        return b"\r\n".join([*lines, b"", body])
-
-    def served(self, request: GatewayRequest, keep: bool) -> None:
-        """Twisted Web has written its answer."""
-        self.record.code = request.code
-        self.record.bytes_out = request.sentLength
-        self._finish("complete" if request.code < 400 else "refused")
-        self._inbound.finished(keep, request_done=True)
-
-    def client_malformed(self, error: GatewayError) -> None:
-        if self._over:
-            return
-        self.record.code = error.code
-        self.record.cause = error.message
-        self._inbound.write_error(error, self._head, keep=False)
-        self._finish("refused")
-        self._inbound.finished(keep=False, request_done=False)
-
-    def client_gone(self) -> None:
-        self._finish("shutdown" if self._inbound.gateway.closing else "client-gone")
-
-    def _finish(self, outcome: str) -> None:
-        if not self._over:
-            self._over = True
-            self.record.outcome = self.record.outcome or outcome
-            self.record.ended = self._inbound.gateway.seconds()
-            self._inbound.gateway.observe(self.record)
-
-    def client_ended(self) -> None:
-        self._inbound.abort()
-
-    def client_slow(self) -> None:
-        self._channel.web_slow()
-
-    def client_ready(self) -> None:
-        """The channel has told Twisted Web."""
-
-    def check(self, now: float) -> None:
-        """A resource may take as long as it likes."""
-
-
-_REFRAMED = (b"content-length:", b"transfer-encoding:", b"expect:", b"connection:", b"upgrade:")
-
-# Twisted Web reads forms before it asks any resource, and answers for them itself. No resource here takes one.
-_FORM = re.compile(rb"content-type:[ \t]*(?:multipart/form-data|application/x-www-form-urlencoded)", re.IGNORECASE)
-
-
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
 class GatewayChannel(http.HTTPChannel):
     """
@@ -230,7 +155,7 @@ class GatewayChannel(http.HTTPChannel):
 
     inbound: Inbound
     site: GatewaySite
-    _local: _Local | None = None
+    _local: Local | None = None
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -277,11 +202,11 @@ class GatewayChannel(http.HTTPChannel):
 
     # Requests for Twisted Web.
 
-    def local(self, inbound: Inbound, head: RequestHead, claims: Claims) -> _Local:
+    def local(self, inbound: Inbound, head: RequestHead, claims: Claims) -> Local:
         """A request that is not proxied begins."""
-        return _Local(self, inbound, head, claims)
+        return Local(self, inbound, head, claims)
 
-    def serve(self, wire: bytes, local: _Local) -> None:
+    def serve(self, wire: bytes, local: Local) -> None:
         """
         @param wire: exactly one request.
         """
@@ -293,10 +218,8 @@ class GatewayChannel(http.HTTPChannel):
         if self._local is not None:
             request.claims = self._local.claims
             request.record = self._local.record
-
-    def claims_for(self, request: GatewayRequest) -> Claims:
-        """What the client of this request shows for its identity."""
-        return request.claims
+            request.head = self._local.head
+            self._local.request = request
 
     def requestDone(self, request: Any) -> None:
         local, self._local = self._local, None

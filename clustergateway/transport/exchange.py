@@ -243,14 +243,18 @@ class Exchange(Answering):
 
     # Trouble upstream.
 
+    @property
+    def repeatable(self) -> bool:
+        """May the request be sent again although nobody knows what became of it?"""
+        return self.head.method in _REPEATABLE and not self.head.has_body and not self.head.upgrade
+
     def upstream_lost(self, outbound: Outbound, error: GatewayError) -> None:
         """
         The connection ended before the answer's head. A connection that had been idle may just have been stale: then a
         request that may be repeated is, on a new one (RFC 9110 section 9.2.2).
         """
         self._outbound = None
-        repeatable = self.head.method in _REPEATABLE and not self.head.has_body and not self.head.upgrade
-        if repeatable and outbound.reused and not outbound.heard:
+        if self.repeatable and outbound.reused and not outbound.heard:
             self._retry(fresh=True)
         else:
             self.fail(error)
@@ -265,9 +269,20 @@ class Exchange(Answering):
 
     def stop(self, error: GatewayError) -> None:
         """End because the gateway wants it to, in the middle of an answer or not."""
-        if self.record is not None and not self._over:
-            self.record.outcome = "refused"
-        self.fail(error)
+        record = self.record
+        if record is None or self._over:
+            return
+        record.outcome = "refused"
+        parting = b"" if self._splice is None or self._tap is None else self._tap.parting(error)
+        if not parting:
+            self.fail(error)
+            return
+        self._let_go()
+        record.failed_with(error, answered=False)
+        record.bytes_out += len(parting)
+        self._inbound.write(parting)
+        self._finish("refused")
+        self._inbound.finished(keep=False, request_done=False)
 
     def fail(self, error: GatewayError, outcome: str = "refused") -> None:
         """End with an error of ours: as an answer, or if one has begun already, by cutting the connection."""
@@ -276,19 +291,19 @@ class Exchange(Answering):
         self._let_go()
         record = self.record
         if record is not None:
-            record.cause = error.message
+            record.failed_with(error, answered=not self.answered)
         if self.answered:
             self._finish("timeout" if isinstance(error, (UpstreamTimeout, RequestTimeout)) else "upstream-gone")
             self._inbound.abort()
             return
-        if record is not None:
-            record.code = error.code
         keep = self.keep and self.request_done and not self._inbound.gateway.closing
         if not self.head.has_body:
             keep = self.keep and not self._inbound.gateway.closing
         if isinstance(error, (UpstreamTimeout, RequestTimeout)):
             outcome = "timeout"
-        self._inbound.write_error(error, self.head, keep)
+        size = self._inbound.write_error(error, self.head, keep)
+        if record is not None:
+            record.bytes_out = size
         self._finish(outcome)
         self._inbound.finished(keep, self.request_done or not self.head.has_body)
 
@@ -303,6 +318,8 @@ class Exchange(Answering):
         if self.record is None:
             error = GatewayError("the client went away")
             self.record = self._inbound.gateway.proxy.refused(self.head, self.claims, error)
+            # Nobody was refused, or told anything.
+            self.record.reason, self.record.refusal = "", None
         if not self.answered:
             self.record.code = 0
         # Whoever upgraded a connection decides when it is over; usually the client does.
@@ -386,7 +403,10 @@ class Exchange(Answering):
         self.keep = False
         lead = render(head, b"Connection: Upgrade", b"Upgrade: " + head.upgrade)
         if self._tap is not None:
-            self._tap.response_head(101, lead)
+            if self._tap.only_failures:
+                self._tap = None
+            else:
+                self._tap.response_head(101, lead)
         self._splice = Splice(self._inbound, outbound, record, self._tap)
         self._inbound.write(lead)
         self._inbound.switched(self._splice)

@@ -204,7 +204,7 @@ class Inbound:
         self._buffer = data[size:] if len(data) > size else b""
         self._phase = _DECIDING
         claims = self._claims
-        if claims is None or claims.headers != head.identity:
+        if claims is None or claims.headers != head.identity or claims.forwarded != head.forwarded:
             claims = self._claim(head)
         if gateway.proxy.matches(head.target):
             served: Served = Exchange(self, head, claims)
@@ -218,7 +218,7 @@ class Inbound:
         if self._certificates is None:
             self._certificates = certificates(self.transport)
         leaf, chain = self._certificates
-        self._claims = Claims(leaf, chain, head.identity, self._address, self._retired)
+        self._claims = Claims(leaf, chain, head.identity, self._address, self._retired, head.forwarded)
         return self._claims
 
     def admitted(self) -> None:
@@ -305,20 +305,25 @@ class Inbound:
     def write(self, data: bytes) -> None:
         self.transport.write(data)
 
-    def write_error(self, error: GatewayError, head: RequestHead | None, keep: bool) -> None:
+    def write_error(self, error: GatewayError, head: RequestHead | None, keep: bool) -> int:
+        """
+        @return: bytes of the answer's body.
+        """
         http10 = head is not None and head.version == HTTP10
         head_only = head is not None and head.method == b"HEAD"
-        self.write(status_answer(error, keep_alive=keep, http10=http10, head_only=head_only))
+        answer = status_answer(error, keep_alive=keep, http10=http10, head_only=head_only)
+        self.write(answer)
+        return len(answer) - answer.index(b"\r\n\r\n") - 4
 
     def _refuse(self, error: GatewayError) -> None:
         """There is no request: what came is none, or none came in time."""
         gateway = self.gateway
         now = gateway.seconds()
-        self.write_error(error, None, keep=False)
         outcome = "timeout" if isinstance(error, RequestTimeout) else "refused"
-        gateway.observe(
-            Record("", "", self.since, self._address, code=error.code, outcome=outcome, cause=error.message, ended=now)
-        )
+        record = Record("", "", self.since, self._address, outcome=outcome, ended=now)
+        record.failed_with(error, answered=True)
+        record.bytes_out = self.write_error(error, None, keep=False)
+        gateway.observe(record)
         self._linger()
 
     def _linger(self) -> None:

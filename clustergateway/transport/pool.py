@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from ..errors import ClusterUnavailable, GatewayError, TooManyRequests
 from ..settings import Limits
+from .doubts import Alternatives, Doubts
 from .failures import connect_error
 from .outbound import Outbound
 from .tls import hang_up
@@ -34,8 +35,21 @@ class Pool:
     @ivar busy: connections in use or being opened.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint, clock: IReactorTime, limits: Limits, name: str) -> None:
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        clock: IReactorTime,
+        limits: Limits,
+        name: str,
+        alternatives: Alternatives | None = None,
+    ) -> None:
+        """
+        @param alternatives: behind the endpoint, if it stands for several: connections to one that is dead are not used
+            again, nor those that a preferred one can take over.
+        """
         self._endpoint = endpoint
+        self._alternatives = alternatives
+        self._doubts = None if alternatives is None else Doubts(clock, alternatives)
         self._clock = clock
         self.limits = limits
         self.name = name
@@ -59,9 +73,15 @@ class Pool:
 
         @param fresh: only a new one will do (an upgrade, or an idle one turned out to be stale).
         """
+        while self._idle and self._alternatives is not None and self._alternatives.dead(self._idle[-1]):
+            self.busy += 1
+            self._idle.pop().discard()
         if self._idle and not fresh:
             self.busy += 1
-            taker.take(self._idle.pop())
+            outbound = self._idle.pop()
+            if self._doubts is not None:
+                self._doubts.asked(outbound)
+            taker.take(outbound)
         elif self._closed:
             taker.connect_failed(ClusterUnavailable("it was changed or removed", cluster=self.name, retry_after=1))
         elif self.busy >= self.limits.busy_upstream:
@@ -99,6 +119,9 @@ class Pool:
     def put_back(self, outbound: Outbound) -> None:
         """A connection's answer is over and it can be used again."""
         if self._closed or len(self._idle) >= self.limits.idle_upstream:
+            outbound.close()
+            return
+        if self._alternatives is not None and self._alternatives.outgrown(outbound):
             outbound.close()
             return
         self.busy -= 1

@@ -10,16 +10,61 @@ from clustergateway.model.manifest import documents
 Object = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 _ANY: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-_PROVIDERS: Object = {
-    "type": "array",
-    "x-kubernetes-list-type": "map",
-    "x-kubernetes-list-map-keys": ["name"],
-    "items": {
-        "type": "object",
-        "required": ["name"],
-        "properties": {"name": {"type": "string"}, "cluster": _ANY},
+_TEXT: Object = {"type": "string"}
+_EXTENSION: Object = {
+    "type": "object",
+    "required": ["name", "extension"],
+    "properties": {"name": _TEXT, "extension": _ANY},
+}
+_CLUSTER: Object = {
+    "type": "object",
+    "required": ["server"],
+    "properties": {
+        "server": _TEXT,
+        "tls-server-name": _TEXT,
+        "proxy-url": _TEXT,
+        "certificate-authority": _TEXT,
+        "certificate-authority-data": _TEXT,
+        "insecure-skip-tls-verify": {"type": "boolean"},
+        "disable-compression": {"type": "boolean"},
+        "extensions": {"type": "array", "items": _EXTENSION},
     },
 }
+
+
+def _by(key: str, **properties: Object) -> Object:
+    """A list of objects, each known by one of its fields."""
+    item = {"type": "object", "required": sorted(properties), "properties": properties}
+    return {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key], "items": item}
+
+
+def profile_crd() -> Object:
+    """
+    Of ClusterProfiles, as strict as the Cluster Inventory API's: what it does not know is not kept.
+    """
+    manager: Object = {"type": "object", "required": ["name"], "properties": {"name": _TEXT}}
+    manager["x-kubernetes-validations"] = [{"rule": "self == oldSelf", "message": "the manager stays"}]
+    time = {"type": "string", "format": "date-time"}
+    conditions = _by("type", type=_TEXT, status=_TEXT, reason=_TEXT, message=_TEXT, lastTransitionTime=time)
+    providers = _by("name", name=_TEXT, cluster=_CLUSTER)
+    providers["items"]["required"] = ["name"]
+    members = {"conditions": conditions, "accessProviders": providers, "credentialProviders": providers}
+    definition = crd(
+        "multicluster.x-k8s.io",
+        "clusterprofiles",
+        "ClusterProfile",
+        True,
+        "v1alpha1",
+        status={"type": "object", "properties": members},
+    )
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["required"] = ["spec"]
+    schema["properties"]["spec"] = {
+        "type": "object",
+        "required": ["clusterManager"],
+        "properties": {"displayName": _TEXT, "clusterManager": manager},
+    }
+    return definition
 
 
 def configuration_crd() -> Object:
@@ -61,8 +106,6 @@ def hub_definitions(*addon_versions: str) -> list[Object]:
     """@param addon_versions: of the add-on API, the stored one first; by default what OCM has long had."""
     versions = addon_versions or ("v1alpha1",)
     addon = "addon.open-cluster-management.io"
-    profile = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    profile["properties"] = {"accessProviders": _PROVIDERS}
     return [
         configuration_crd(),
         crd("cluster.open-cluster-management.io", "managedclusters", "ManagedCluster", False, "v1"),
@@ -77,5 +120,5 @@ def hub_definitions(*addon_versions: str) -> list[Object]:
             True,
             "v1beta1",
         ),
-        crd("multicluster.x-k8s.io", "clusterprofiles", "ClusterProfile", True, "v1alpha1", status=profile),
+        profile_crd(),
     ]

@@ -157,6 +157,43 @@ class InstallTests(InstallerTestCase):
         self.world.settle()
         self.assertNotIn("cluster-gateway-proxy-client", self.world.names(SECRETS, "vela-system"))
 
+    def proxy_secrets(self, namespace: str = "open-cluster-management-addon") -> None:
+        self.world.create(NAMESPACES, {"metadata": {"name": namespace}})
+        for name, keys in (("proxy-client", ("tls.crt", "tls.key")), ("proxy-server-ca", ("ca.crt",))):
+            data = {key: encoded(key) for key in keys}
+            self.world.create(SECRETS, {"metadata": {"name": name, "namespace": namespace}, "data": data})
+
+    def test_egress_secrets_are_heard_of_when_they_come_and_when_they_are_rotated(self) -> None:
+        """Within seconds, not at the next resync."""
+        self.world.install(egress=PROXY)
+        self.world.manager()
+        self.assertEqual(self.world.configured(), ("False", "ProxySecretMissing"))
+        self.proxy_secrets()
+        self.world.settle(5)
+        self.assertEqual(self.world.configured(), ("True", "Deployed"))
+        for name, key, copy in (
+            ("proxy-client", "tls.key", "cluster-gateway-proxy-client"),
+            ("proxy-server-ca", "ca.crt", "cluster-gateway-proxy-ca"),
+        ):
+            change = {"data": {key: encoded("rotated")}}
+            self.world.patch(SECRETS, name, change, "open-cluster-management-addon")
+            self.world.settle(2)
+            self.assertEqual(self.pem(copy, key, "vela-system"), b"rotated", name)
+
+    def test_egress_secrets_are_followed_to_where_the_configuration_has_them(self) -> None:
+        self.proxy_secrets()
+        self.world.install(egress=PROXY)
+        self.world.manager()
+        credentials = {"namespace": "elsewhere", "proxyClientSecretName": "proxy-client"}
+        change = {"egress": {**PROXY, "clusterProxy": {"proxyServerHost": "proxy.test", "credentials": credentials}}}
+        self.world.patch(CONFIGURATIONS, "cluster-gateway", {"spec": change})
+        self.world.settle(5)
+        self.assertEqual(self.world.configured(), ("False", "ProxySecretMissing"))
+        self.proxy_secrets("elsewhere")
+        self.world.patch(SECRETS, "proxy-client", {"data": {"tls.key": encoded("else")}}, "elsewhere")
+        self.world.settle(5)
+        self.assertEqual(self.pem("cluster-gateway-proxy-client", "tls.key", "vela-system"), b"else")
+
     def test_waits_for_the_apis(self) -> None:
         world = World(install_definitions=False)
         self.addCleanup(world.stop)

@@ -3,7 +3,6 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.authn.anonymous import AnonymousAuthenticator
 from clustergateway.authn.union import UnionAuthenticator
 from clustergateway.errors import HubUnavailable, Unauthenticated
 from clustergateway.model.identity import ANONYMOUS, Claims, Identity
@@ -20,18 +19,18 @@ class UnionAuthenticatorTests(SynchronousTestCase):
         self.assertEqual((len(first.asked), len(second.asked), len(third.asked)), (1, 1, 0))
 
     def test_bad_credential_ends_it(self) -> None:
-        bad, anonymous = ScriptedAuthenticator(Unauthenticated("bad")), AnonymousAuthenticator()
+        bad, anonymous = ScriptedAuthenticator(Unauthenticated("bad")), ScriptedAuthenticator(ANONYMOUS)
         self.assertRaises(Unauthenticated, UnionAuthenticator([bad, anonymous]).authenticate, Claims())
 
     def test_bad_credential_found_later(self) -> None:
         bad = ScriptedAuthenticator(fail(Unauthenticated("bad")))
-        answer = UnionAuthenticator([bad, AnonymousAuthenticator()]).authenticate(Claims())
+        answer = UnionAuthenticator([bad, ScriptedAuthenticator(ANONYMOUS)]).authenticate(Claims())
         assert isinstance(answer, Deferred)
         self.failureResultOf(answer, Unauthenticated)
 
     def test_hub_unavailable(self) -> None:
         away = ScriptedAuthenticator(fail(HubUnavailable("away")))
-        answer = UnionAuthenticator([away, AnonymousAuthenticator()]).authenticate(Claims())
+        answer = UnionAuthenticator([away, ScriptedAuthenticator(ANONYMOUS)]).authenticate(Claims())
         assert isinstance(answer, Deferred)
         self.failureResultOf(answer, HubUnavailable)
 
@@ -59,7 +58,7 @@ class UnionAuthenticatorTests(SynchronousTestCase):
         self.assertRaises(Unauthenticated, UnionAuthenticator([ScriptedAuthenticator(None)]).authenticate, Claims())
 
     def test_anonymous_is_not_authenticated(self) -> None:
-        self.assertIs(UnionAuthenticator([AnonymousAuthenticator()]).authenticate(Claims()), ANONYMOUS)
+        self.assertIs(UnionAuthenticator([ScriptedAuthenticator(ANONYMOUS)]).authenticate(Claims()), ANONYMOUS)
 
     def test_complete_identity_is_passed_as_it_is(self) -> None:
         self.assertIs(UnionAuthenticator([ScriptedAuthenticator(JANE_IN)]).authenticate(Claims()), JANE_IN)

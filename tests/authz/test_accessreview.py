@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from clustergateway.authz.accessreview import AccessReviews
 from clustergateway.errors import HubUnavailable
 from clustergateway.model.identity import Attributes, Decision, Identity
-from clustergateway.testing.hub import Answer, FakeHub, refuse, reply, silence, status, truncate
+from clustergateway.testing.hub import Answer, Body, FakeHub, refuse, reply, silence, status, stream, truncate
 
 JANE = Identity("jane", ("ops",))
 PODS = Attributes("list", "", "v1", "pods", namespace="default")
@@ -17,7 +17,10 @@ class AccessReviewsTests(SynchronousTestCase):
     def begin(self, *answers: Answer) -> AccessReviews:
         self.clock = Clock()
         self.hub = FakeHub(*answers)
-        return AccessReviews(self.hub.client(self.clock))
+        self.reviewed: list[tuple[float, bool]] = []
+        return AccessReviews(
+            self.hub.client(self.clock), self.clock, lambda seconds, success: self.reviewed.append((seconds, success))
+        )
 
     def test_allowed(self) -> None:
         reviews = self.begin(reply(201, {"status": {"allowed": True, "reason": "RBAC"}}))
@@ -48,9 +51,30 @@ class AccessReviewsTests(SynchronousTestCase):
             self.failureResultOf(self.begin(fault).review(JANE, PODS), HubUnavailable)
 
     def test_slow(self) -> None:
-        waiting = self.begin(silence).review(JANE, PODS)
+        """It is told once; whoever comes after that does not wait. And no client is to wait by itself."""
+        reviews = self.begin(silence)
+        waiting = reviews.review(JANE, PODS)
         self.clock.advance(10)
-        self.failureResultOf(waiting, HubUnavailable)
+        for each in (waiting, reviews.review(JANE, PODS)):
+            failure = self.failureResultOf(each, HubUnavailable)
+            assert isinstance(failure.value, HubUnavailable)
+            self.assertIsNone(failure.value.retry_after)
+            self.assertIn("The permission cannot be checked: The hub did not answer", failure.value.message)
+        self.assertEqual(len(self.hub.asked), 1)
+        self.assertEqual(self.reviewed, [(10.0, False), (0.0, False)])
+
+    def test_timed(self) -> None:
+        """By whether there was a decision; a no is one."""
+        body = Body()
+        reviews = self.begin(stream(body), reply(201, {"status": {"allowed": False}}), reply(201, {}), refuse)
+        reviews.review(JANE, PODS)
+        self.clock.advance(0.25)
+        self.assertEqual(self.reviewed, [])
+        body.send(b'{"status": {"allowed": true}}')
+        body.end()
+        for _ in range(3):
+            reviews.review(JANE, PODS).addErrback(lambda _: None)
+        self.assertEqual(self.reviewed, [(0.25, True), (0.0, True), (0.0, False), (0.0, False)])
 
     def test_retry_after_is_passed_on(self) -> None:
         failure = self.failureResultOf(

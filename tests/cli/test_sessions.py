@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.cli import sessions
 from clustergateway.errors import ConfigurationError
-from clustergateway.model.asciicast import Event, Header, NotACast
+from clustergateway.model.asciicast import Event, Header, NotACast, exit_marker
 from clustergateway.model.channels import TerminalSize
 
 ABOUT = {"user": "jane", "cluster": "east", "namespace": "default", "pod": "web"}
@@ -24,10 +24,10 @@ class World(SynchronousTestCase):
         self.folder = Path(self.mktemp())
         self.folder.mkdir()
 
-    def cast(self, name: str, timestamp: int, command: str = "sh") -> Path:
+    def cast(self, name: str, timestamp: int, command: str = "sh", *more: Event) -> Path:
         header = Header(TerminalSize(80, 24), timestamp, "", command, ABOUT)
         path = self.folder / name
-        path.write_text("".join([header.line(), *(event.line() for event in EVENTS)]), newline="\n")
+        path.write_text("".join([header.line(), *(event.line() for event in (*EVENTS, *more))]), newline="\n")
         return path
 
     def run_it(self, *arguments: str) -> str:
@@ -42,13 +42,13 @@ class World(SynchronousTestCase):
 class ListTests(World):
     def test_oldest_first(self) -> None:
         self.cast("b.cast", 1_700_000_000)
-        self.cast("a.cast", 1_700_000_060)
+        self.cast("a.cast", 1_700_000_060, "sh", exit_marker(63.0, 3))
         self.assertEqual(
             [line.split() for line in self.run_it("list", str(self.folder)).splitlines()],
             [
-                ["STARTED", "SECONDS", "USER", "CLUSTER", "NAMESPACE", "POD", "COMMAND", "FILE"],
-                ["2023-11-14T22:13:20Z", "62", "jane", "east", "default", "web", "sh", "b.cast"],
-                ["2023-11-14T22:14:20Z", "62", "jane", "east", "default", "web", "sh", "a.cast"],
+                ["STARTED", "SECONDS", "EXIT", "USER", "CLUSTER", "NAMESPACE", "POD", "COMMAND", "FILE"],
+                ["2023-11-14T22:13:20Z", "62", "-", "jane", "east", "default", "web", "sh", "b.cast"],
+                ["2023-11-14T22:14:20Z", "63", "3", "jane", "east", "default", "web", "sh", "a.cast"],
             ],
         )
 

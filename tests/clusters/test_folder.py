@@ -159,7 +159,7 @@ class FolderTests(SynchronousTestCase):
         self.assertIn("not valid YAML", problem[1])
         self.assertNotIn("hunter2", problem[1])
         self.write("a.yaml", secret("west"))
-        self.clock.advance(1)
+        self.clock.pump([1, 1])
         self.assertEqual(self.names(), ["north", "west"])
         self.assertEqual(dict(self.directory.problems()), {})
 
@@ -167,7 +167,7 @@ class FolderTests(SynchronousTestCase):
         self.write("a.yaml", secret("east", "old"), secret("west", "old"), secret("north", "old"))
         self.start()
         self.write("a.yaml", secret("east", ""), secret("west", "new"))
-        self.clock.advance(1)
+        self.clock.pump([1, 1])
         self.assertEqual(self.names(), ["east", "west"])
         self.assertEqual((self.token("east"), self.token("west")), ("old", "new"))
         self.assertEqual(dict(self.directory.problems()), {"a.yaml document 1": "east: data key token is missing"})
@@ -178,6 +178,37 @@ class FolderTests(SynchronousTestCase):
         self.write("a.yaml", secret("east"), ["what is this"])
         self.clock.advance(1)
         self.assertEqual(self.names(), ["east", "west"])
+
+    def test_a_file_that_is_being_written(self) -> None:
+        whole = manifest(secret("east"), secret("west"))
+        self.write_text("a.yaml", whole)
+        self.start()
+        for part in ("", whole[: whole.rindex("---")], "", whole):
+            self.write_text("a.yaml", part)
+            self.clock.advance(1)
+            self.assertEqual(self.names(), ["east", "west"], part)
+        self.assertEqual([], [event for event in self.events if event[0] == "DELETED"])
+        self.assertEqual(dict(self.directory.problems()), {})
+
+    def test_an_empty_file_keeps_its_clusters_until_it_is_deleted(self) -> None:
+        self.write("a.yaml", secret("east"))
+        self.start()
+        self.write_text("a.yaml", "\n")
+        self.clock.pump([1] * 5)
+        self.assertEqual(self.names(), ["east"])
+        self.assertIn("it is empty", self.directory.problems()["a.yaml"])
+        os.unlink(os.path.join(self.folder, "a.yaml"))
+        self.clock.advance(1)
+        self.assertEqual(self.names(), [])
+
+    def test_clusters_that_leave_a_file_are_gone_a_second_later(self) -> None:
+        self.write("a.yaml", secret("east"), secret("west"))
+        self.start()
+        self.write("a.yaml", secret("west"))
+        self.clock.advance(1)
+        self.assertEqual(self.names(), ["east", "west"])
+        self.clock.advance(1)
+        self.assertEqual(self.names(), ["west"])
 
     def test_broken_from_the_beginning(self) -> None:
         self.write("a.yaml", secret("east", ""))

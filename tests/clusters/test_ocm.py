@@ -29,11 +29,11 @@ class AwaitedApiTests(SynchronousTestCase):
     def test_served(self) -> None:
         awaited = self.awaited(SERVED)
         self.assertEqual((awaited.absent, self.paths()), (False, ["v1", "managedclusters"]))
-        self.assertEqual(awaited.problems(), {})
+        self.assertEqual((awaited.problems(), awaited.synced), ({}, False))
 
     def test_not_served_yet(self) -> None:
         awaited = self.awaited(status(404, "NotFound"), reply(200, {"resources": []}), SERVED)
-        self.assertTrue(awaited.absent)
+        self.assertTrue(awaited.absent and awaited.synced)
         self.assertEqual(
             awaited.problems(), {"managedclusters": "the hub does not serve cluster.open-cluster-management.io/v1 yet"}
         )

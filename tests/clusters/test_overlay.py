@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clustergateway.clusters.overlay import Overlay
-from clustergateway.errors import UnknownCluster
+from clustergateway.errors import HubUnavailable, UnknownCluster
 from clustergateway.model.gateway import TokenCredential, UnknownCredential
 from clustergateway.model.ocm import managed_only
 
@@ -59,3 +59,12 @@ class OverlayTests(DirectoryCase):
         self.clusters.changed("ADDED", managed())
         self.clusters.changed("MODIFIED", managed())
         self.assertEqual(len(self.seen), 1)
+
+    def test_before_everything_is_seen(self) -> None:
+        complete = False
+        self.registered = Overlay(self.directory, self.clusters, managed_only, lambda: complete)
+        self.clusters.changed("ADDED", managed(version=2))
+        self.assertEqual(self.registered.get("east").name, "east")
+        self.assertRaises(HubUnavailable, self.registered.get, "west")
+        complete = True
+        self.assertRaises(UnknownCluster, self.registered.get, "west")

@@ -99,6 +99,16 @@ class SecretDirectoryTests(DirectoryCase):
         self.secrets.changed("MODIFIED", secret(version=7))
         self.assertEqual((self.directory.get("east").unroutable, dict(self.directory.problems())), ("", {}))
 
+    def test_a_broken_list_of_endpoints_hides_no_other_cluster(self) -> None:
+        broken = secret("west")
+        broken["stringData"] = {"token": "hunter2", "endpoints": "[{url: https://one, proxy: http://me:hunter2@p}]"}
+        self.secrets.replaced([secret("east"), broken], "9")
+        self.assertEqual(["east", "west"], [gateway.name for gateway in self.directory.all()])
+        problem = self.directory.problems()["west"]
+        self.assertIn("data key endpoints[0] has an unknown key proxy;", problem)
+        self.assertNotIn("hunter2", problem)
+        self.assertEqual("", self.directory.get("east").unroutable)
+
     def test_expired(self) -> None:
         ca = {"ca.crt": authority().certificate.decode()}
         self.secrets.changed("ADDED", secret() | {"stringData": secret()["stringData"] | ca})

@@ -13,19 +13,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import SkipTest
+from clustergateway.testing.certificates import Authority, Pair
 
-from clustergateway.sandbox.pki import Authority, Pair
-
-from .hub import HubWorld, cluster_secret, rule
-from .hub_processes import NAMESPACE, PATH, SECONDS, SERVICE, ApiServerProcess, Caller, eventually
+from .hub import HubWorld, binding, cluster_secret, once, rule
+from .hub_processes import NAMESPACE, PATH, SECONDS, SERVICE, Caller, eventually
 
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW_BODY = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -88,7 +85,7 @@ class Webhook:
     """
 
     def __init__(self, folder: Path) -> None:
-        authority = Authority("webhook", time.time())
+        authority = Authority("webhook")
         served, client = authority.server("localhost"), authority.client("gateway")
         (folder / "webhook-ca.crt").write_bytes(authority.certificate)
         (folder / "webhook-client.crt").write_bytes(client.certificate)
@@ -203,7 +200,7 @@ class AsWhom:
         verbs = ("get", "create", "update", "patch", "delete")
         self.world.apply({"apiVersion": f"{_RBAC}/v1", **role, "rules": [rule("clustergateways/proxy", *verbs)]})
         subject = {"apiGroup": _RBAC, "kind": "Group", "name": "system:authenticated"}
-        self.world.apply(_binding("ClusterRoleBinding", "as-whom", subject))
+        self.world.apply(binding("ClusterRoleBinding", "as-whom", subject))
 
     def _add(self, name: str) -> None:
         """A cluster whose credential may do nothing, and what C{clustergateway rbac} says that it needs."""
@@ -242,18 +239,18 @@ class AsWhom:
             metadata = {"name": f"as-whom-{label}", "namespace": "default"}
             role = {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": rules}
             self.world.apply(role, cluster="east")
-            binding = _binding("RoleBinding", f"as-whom-{label}", subject)
-            binding["metadata"]["namespace"] = "default"
-            binding["roleRef"]["kind"] = "Role"
-            self.world.apply(binding, cluster="east")
+            bound = binding("RoleBinding", f"as-whom-{label}", subject)
+            bound["metadata"]["namespace"] = "default"
+            bound["roleRef"]["kind"] = "Role"
+            self.world.apply(bound, cluster="east")
         rules = [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}]
         role = {"apiVersion": f"{_RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": "as-whom-own"}, "rules": rules}
         self.world.apply(role, cluster="east")
         for name in CLUSTERS:
             subject = {"apiGroup": _RBAC, "kind": "User", "name": f"gateway-{name}"}
-            binding = _binding("ClusterRoleBinding", f"as-whom-own-{name}", subject)
-            binding["roleRef"]["name"] = "as-whom-own"
-            self.world.apply(binding, cluster="east")
+            bound = binding("ClusterRoleBinding", f"as-whom-own-{name}", subject)
+            bound["roleRef"]["name"] = "as-whom-own"
+            self.world.apply(bound, cluster="east")
 
     # Use
 
@@ -313,31 +310,5 @@ def request(method: str, target: str, *lines: str, body: Any = None) -> bytes:
     return "\r\n".join([*head, "", ""]).encode("latin-1") + data
 
 
-def _binding(kind: str, name: str, subject: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": f"{_RBAC}/v1",
-        "kind": kind,
-        "metadata": {"name": name},
-        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
-        "subjects": [subject],
-    }
-
-
-_installed: dict[Any, AsWhom | BaseException] = {}
-
-
-def installed(start: Callable[[str, Path], ApiServerProcess]) -> AsWhom:
-    """
-    The one of a run, in a world of its own; made when it is first asked for, and if it cannot be made, not tried again.
-
-    @raise SkipTest: this machine cannot.
-    """
-    if start not in _installed:
-        try:
-            _installed[start] = AsWhom(HubWorld(start))
-        except (SkipTest, AssertionError) as error:
-            _installed[start] = error
-    found = _installed[start]
-    if isinstance(found, BaseException):
-        raise found
-    return found
+installed = once(lambda start: AsWhom(HubWorld(start)))
+"""The one of a run, in a world of its own."""

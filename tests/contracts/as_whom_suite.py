@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 from shutil import which
 from typing import Any
+from uuid import uuid4
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.lines import logged, whole_lines
 from tests.model.test_auditevent import wrong
 
 from .as_whom import REVIEW, REVIEW_BODY, Answer, AsWhom, request
@@ -40,11 +43,11 @@ class AsWhomTestCase(SynchronousTestCase):
     cluster = "plain"
     here: AsWhom
 
-    def install(self) -> AsWhom:
+    def make_world(self) -> AsWhom:
         raise NotImplementedError
 
     def setUp(self) -> None:
-        self.here = self.install()
+        self.here = self.make_world()
 
     def call(self, pair: Any, method: str, path: str, *lines: str, body: Any = None, cluster: str = "") -> Answer:
         return self.here.call(pair, method, path, *lines, body=body, cluster=cluster or self.cluster)
@@ -71,6 +74,10 @@ class AsWhomTestCase(SynchronousTestCase):
         self.assertEqual(answer.code, 201, answer.body)
         user = answer.user
         self.assertEqual({**user, "groups": sorted(user["groups"])}, {**expected, "groups": sorted(expected["groups"])})
+
+
+def _holds(log: Path, text: str) -> bool:
+    return any(text in line for line in whole_lines(log))
 
 
 def _allowed(codes: dict[str, int]) -> set[str]:
@@ -152,6 +159,14 @@ class Asked(Mapped):
             answer = self.review(f"joe@{company}", "system:masters", "dev")
             self.assertEqual(answer.code, code, company)
             self.assertIn(message, answer.json["message"])
+
+
+class Constrained(Asked):
+    cluster = "constrained"
+
+
+class Named(Mapped):
+    cluster = "narrow"
 
 
 class Narrow(AsWhomTestCase):
@@ -324,7 +339,7 @@ class Reloaded(AsWhomTestCase):
     def by(self, rule: str) -> bool:
         """Was it this rule that made somebody else of C{jim} just now?"""
         self.here.review("jim", "team-a", lines=("Audit-Id: reloaded",))
-        events = [json.loads(line) for line in self.here.log.read_text().splitlines() if "reloaded" in line]
+        events = [json.loads(line) for line in whole_lines(self.here.log) if "reloaded" in line]
         return bool(events) and events[-1]["annotations"]["cluster.core.oam.dev/rule"] == rule
 
     def shown(self) -> bool:
@@ -352,9 +367,7 @@ class Audited(AsWhomTestCase):
         found: list[dict[str, Any]] = []
 
         def written() -> bool:
-            found[:] = [
-                each for each in map(json.loads, self.here.log.read_text().splitlines()) if each["auditID"] == audit_id
-            ]
+            found[:] = [each for each in logged(self.here.log) if each["auditID"] == audit_id]
             return bool(found)
 
         eventually(written, f"an event of {audit_id}")
@@ -377,11 +390,60 @@ class Audited(AsWhomTestCase):
             for latency in ("decided", "upstream", "total"):
                 self.assertRegex(notes[f"latency-{latency}"], r"^\d+\.\d{3}ms$")
 
+    def test_for_whom_the_front_proxy_asks(self) -> None:
+        """And from nobody else is that believed."""
+        lines = ("X-Forwarded-For: 192.0.2.7, 192.0.2.8", "X-Real-Ip: 192.0.2.9")
+        as_jane = ("X-Remote-User: jane", "X-Remote-Group: dev", f"X-Remote-Group: {AUTHENTICATED}")
+        proxy, jane = self.here.world.hub.front_proxy, self.here.user("jane", "dev")
+        for pair, more, expected in (
+            (proxy, as_jane, ["192.0.2.7", "192.0.2.8", "192.0.2.9", "127.0.0.1"]),
+            *(((jane, (), ["127.0.0.1"])), (None, (), ["127.0.0.1"])),
+        ):
+            for target in (None, f"{PATH}/clustergateways/{self.cluster}"):
+                audit_id = f"from-{uuid4()}"
+                said = (*lines, *more, f"Audit-Id: {audit_id}")
+                if target is None:
+                    self.call(pair, "GET", MAPS, *said)
+                else:
+                    self.here.ask(pair, request("GET", target, *said))
+                self.assertEqual(self.events(audit_id)[-1]["sourceIPs"], expected)
+
+    def test_for_whom_the_hub_asks(self) -> None:
+        caller = self.here.world.caller()
+        self.addCleanup(caller.close)
+        log = self.here.log.with_name("gateway.access.log")
+        for target in (f"{PATH}/clustergateways/plain", f"{PATH}/clustergateways/plain/proxy/version"):
+            agent = f"from-afar-{uuid4()}"
+            caller.call("GET", target, {"X-Forwarded-For": "192.0.2.7", "User-Agent": agent})
+            eventually(partial(_holds, log, agent), "it is written")
+            (line,) = (json.loads(line) for line in whole_lines(log) if agent in line)
+            # What a client says of itself stands before what the hub saw, if the hub passes it on.
+            self.assertEqual((line["forwarded"][-1], line["address"]), ("127.0.0.1", "127.0.0.1"))
+
+    def test_the_rule_that_refuses(self) -> None:
+        for name, rule, reason in (
+            *((f"joe@{company}", "partners", "ServiceUnavailable") for company in ("500", "html", "slow")),
+            *((("joe@nowhere", "partners", "Forbidden")), ("unlucky", "broken", "Forbidden")),
+        ):
+            audit_id = f"by-{uuid4()}"
+            answer = self.here.review(name, lines=(f"Audit-Id: {audit_id}",))
+            event = self.events(audit_id)[-1]
+            self.assertEqual(event["annotations"]["cluster.core.oam.dev/rule"], rule)
+            self.assertEqual(event["responseStatus"]["reason"], reason)
+            self.assertEqual(event["responseStatus"]["message"], answer.json["message"])
+
+    def test_what_the_cluster_refuses(self) -> None:
+        audit_id = f"no-{uuid4()}"
+        answer = self.call(self.here.user("jane", "dev"), "GET", "/api/v1/nodes", f"Audit-Id: {audit_id}")
+        found = self.events(audit_id)[-1]["responseStatus"]
+        self.assertEqual(found["code"], 403)
+        self.assertEqual((found["message"], found["reason"]), (answer.json["message"], "Forbidden"))
+
     def test_every_event_is_as_kubernetes_has_it_and_the_only_one(self) -> None:
         for name in ("jane", "stranger", "joe@500", "unlucky"):
             self.here.review(name, cluster="narrow")
         self.here.call(None, "GET", MAPS)
-        events = [json.loads(line) for line in self.here.log.read_text().splitlines()]
+        events = logged(self.here.log)
         self.assertEqual([problem for event in events for problem in wrong(event)], [])
         ids = [event["auditID"] for event in events if event["stage"] == "ResponseComplete"]
         self.assertEqual(
@@ -402,4 +464,5 @@ class Audited(AsWhomTestCase):
                 ["sh", "-ec", question], cwd=self.here.log.parent, capture_output=True, text=True, check=True
             )
             self.assertTrue(asked.stdout.strip(), question)
+            self.assertNotIn('"why":null', asked.stdout)
             self.assertEqual(asked.stderr, "")

@@ -13,10 +13,10 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from clustergateway.sandbox.pki import Authority
 from clustergateway.sandbox.streams.takeover import take_over
 from clustergateway.sandbox.tls import server_options
 from clustergateway.testing.apiserver import hang_up
+from clustergateway.testing.certificates import Authority
 
 from .world import Object
 
@@ -108,7 +108,7 @@ class Extension:
 
     def __init__(self, reactor: Any, group: str, service: str, namespace: str) -> None:
         self._reactor = reactor
-        self.authority = Authority("extension-ca", reactor.seconds())
+        self.authority = Authority("extension-ca")
         self._echo = _Echo(group)
         options = server_options(self.authority.server(f"{service}.{namespace}.svc"))
         site = Site(self._echo, reactor=reactor)

@@ -7,28 +7,18 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.web.iweb import IPolicyForHTTPS
 
-from clustergateway.sandbox.pki import Authority, Pair
 from clustergateway.service.gateway import GatewayService
 from clustergateway.service.maker import gateway
 from clustergateway.settings import Settings
+from clustergateway.testing.certificates import Authority
 
-from .world import ClientTls, World
+from .world import ApiServerWorld, ClientTls
 
 CLUSTER = "behind"
-
-
-class Behind(World, Protocol):
-    """
-    @ivar ca: PEM bundle by which its certificate is verified.
-    @ivar admin: a client certificate for everything in it.
-    """
-
-    ca: bytes
-    admin: Pair
 
 
 class GatewayWorld:
@@ -43,7 +33,7 @@ class GatewayWorld:
     impersonates = False
     _service: GatewayService
 
-    def __init__(self, behind: Behind, tls_transport: str = "merged") -> None:
+    def __init__(self, behind: ApiServerWorld, tls_transport: str = "merged") -> None:
         self._behind = behind
         self._tls_transport = tls_transport
         self._folder = Path(tempfile.mkdtemp(prefix="gateway-world-"))
@@ -52,7 +42,7 @@ class GatewayWorld:
         from twisted.internet import reactor
 
         await self._behind.start()
-        clients = Authority("clients", self._seconds(reactor))
+        clients = Authority("clients")
         (self._folder / "clusters").mkdir()
         (self._folder / "clusters" / "behind.json").write_text(json.dumps(self._secret()))
         (self._folder / "clients.crt").write_bytes(clients.certificate)

@@ -18,14 +18,14 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from twisted.trial.unittest import SkipTest
 
 from clustergateway.cli.kubeconfig import contexts
 from clustergateway.cli.serving import manifests
-from clustergateway.sandbox.pki import Pair
+from clustergateway.testing.certificates import Pair
 
 from .hub_processes import (
     APISERVICE,
@@ -46,6 +46,12 @@ from .hub_processes import (
     free_port,
 )
 
+Start = Callable[[str, Path], ApiServerProcess]
+"""Starts an API server of this name, whose files go into this folder; raises C{SkipTest} if this machine cannot."""
+
+W = TypeVar("W")
+A = TypeVar("A", bound=ApiServerProcess)
+
 
 class HubWorld:
     """
@@ -53,10 +59,7 @@ class HubWorld:
     and no others.
     """
 
-    def __init__(self, start: Callable[[str, Path], ApiServerProcess]) -> None:
-        """
-        @param start: starts an API server; raises C{SkipTest} if this machine cannot.
-        """
+    def __init__(self, start: Start) -> None:
         if KUBECTL is None:
             raise SkipTest("there is no kubectl on PATH, nor in KUBEBUILDER_ASSETS")
         self.folder = Path(tempfile.mkdtemp(prefix="hub-contract-"))
@@ -64,14 +67,15 @@ class HubWorld:
         self._pairs: dict[tuple[str, ...], Pair] = {}
         atexit.register(self.close)
         try:
-            self.hub = self._started(start("hub", self.folder))
-            self.managed = self._started(start("managed", self.folder))
+            self.hub = self.started(start("hub", self.folder))
+            self.managed = self.started(start("managed", self.folder))
             self._install()
         except BaseException:
             self.close()
             raise
 
-    def _started(self, server: ApiServerProcess) -> ApiServerProcess:
+    def started(self, server: A) -> A:
+        """It is to answer now, and to end with this world."""
         self._ends.append(server.kill)
         server.come_back()
         return server
@@ -258,34 +262,47 @@ class HubWorld:
     def _allow(self, name: str, subject: Mapping[str, str], rules: Sequence[Mapping[str, Any]]) -> None:
         role = {"kind": "ClusterRole", "metadata": {"name": name}, "rules": list(rules)}
         self.apply({"apiVersion": f"{_RBAC}/v1", **role})
-        binding = {
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
-            "subjects": [subject],
-        }
-        self.apply({"apiVersion": f"{_RBAC}/v1", **binding})
+        self.apply(binding("ClusterRoleBinding", name, subject))
 
 
 _RBAC = "rbac.authorization.k8s.io"
-_worlds: dict[Any, HubWorld | BaseException] = {}
 
 
-def shared(start: Callable[[str, Path], ApiServerProcess]) -> HubWorld:
+def binding(kind: str, name: str, subject: Mapping[str, str]) -> dict[str, Any]:
+    """A binding of a subject to the ClusterRole that has the same name."""
+    return {
+        "apiVersion": f"{_RBAC}/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name},
+        "subjects": [subject],
+    }
+
+
+def once(make: Callable[[Start], W]) -> Callable[[Start], W]:
     """
-    The world of a run: made when it is first asked for, and if it cannot be made, not tried again.
+    For a run: what is made is made when it is first asked for, and if it cannot be made, not tried again.
 
-    @raise SkipTest: this machine cannot.
+    @param make: raises C{SkipTest} if this machine cannot.
     """
-    if start not in _worlds:
-        try:
-            _worlds[start] = HubWorld(start)
-        except (SkipTest, AssertionError) as error:
-            _worlds[start] = error
-    found = _worlds[start]
-    if isinstance(found, BaseException):
-        raise found
-    return found
+    made: dict[Start, W | BaseException] = {}
+
+    def find(start: Start) -> W:
+        if start not in made:
+            try:
+                made[start] = make(start)
+            except (SkipTest, AssertionError) as error:
+                made[start] = error
+        found = made[start]
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    return find
+
+
+shared = once(HubWorld)
+"""The world of a run."""
 
 
 _SERVICE: dict[str, Any] = {

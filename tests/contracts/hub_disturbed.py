@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import time
+from functools import partial
 
 from .hub import cluster_secret
 from .hub_processes import NAMESPACE, PATH, Load, eventually
@@ -170,6 +173,50 @@ class Restarted(HubTestCase):
             self.assertIn(
                 ("ADDED", "fresh"), [(event["type"], event["object"]["metadata"]["name"]) for event in events]
             )
+
+
+class Frozen(HubTestCase):
+    """A hub that takes connections and says nothing."""
+
+    def tell(self) -> str:
+        caller = self.world.direct(self.world.gateway, self.world.who("admin"))
+        self.addCleanup(caller.close)
+        return str(caller.call("GET", "/readyz?verbose")[1])
+
+    def silent(self, resource: str) -> int:
+        """For how many seconds, as readyz tells."""
+        found = re.search(f"{resource} of the hub have not been heard of for ([0-9]+) s", self.tell())
+        return int(found[1]) if found is not None else 0
+
+    def get(self, user: str) -> tuple[str, float]:
+        """
+        @return: what kubectl complains about, past the hub, and after how many seconds.
+        """
+        began = time.monotonic()
+        said = self.refused("get", "clustergateways", user=user, gateway=self.world.gateway)
+        return said, time.monotonic() - began
+
+    def test_found_out(self) -> None:
+        """One waits for it. Then all know, and nobody waits any more; when it goes on, so does everything."""
+        self.get("nobody")
+        self.world.hub.freeze()
+        self.addCleanup(self.world.hub.thaw)
+        self.assertNotIn("have not been heard", self.tell())
+        said, seconds = self.get("unlucky")
+        self.assertRegex(
+            said, "The permission cannot be checked: The hub .*(not answer within 10 s|no connection in time)"
+        )
+        self.assertLess(seconds, 13, "kubectl does not try again by itself")
+        said, seconds = self.get("lucky")
+        self.assertIn("The hub did not answer lately", said)
+        self.assertLess(seconds, 5)
+        for resource in ("secrets", "configmaps"):
+            eventually(partial(self.silent, resource), f"{resource}: readyz tells", 5)
+            self.assertGreaterEqual(self.silent(resource), 10, "counted from when it was heard, not when it was missed")
+        self.world.hub.thaw()
+        self.world.wait_until_available()
+        eventually(lambda: "have not been heard" not in self.tell(), "readyz tells")
+        self.assertIn('User "lucky" cannot list', self.get("lucky")[0])
 
 
 class Replicated(HubTestCase):

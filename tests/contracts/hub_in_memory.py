@@ -16,9 +16,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from clustergateway.sandbox.bootstrap import FRONT_PROXY_NAME
-from clustergateway.sandbox.pki import Authority, Pair
+from clustergateway.sandbox.seed import example
 from clustergateway.sandbox.server import ApiServer, SandboxConfig
 from clustergateway.sandbox.tls import server_options
+from clustergateway.testing.certificates import Authority, Pair
 
 from .hub_processes import ROOT, SECONDS, eventually, free_port
 
@@ -28,12 +29,13 @@ GO_AWAY, COME_BACK = signal.SIGUSR1, signal.SIGUSR2
 class InMemoryCluster:
     """Implements L{tests.contracts.hub.ApiServerProcess}."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        import time
-
+    def __init__(self, name: str, folder: Path, pods: bool = False) -> None:
+        """
+        @param pods: it has some, and the controllers that keep them.
+        """
         self._folder = folder / name
         self._folder.mkdir()
-        self._authority, front_proxy_ca = Authority(f"{name}-ca", time.time()), Authority(f"{name}-proxy", time.time())
+        self._authority, front_proxy_ca = Authority(f"{name}-ca"), Authority(f"{name}-proxy")
         self.ca = self._authority.certificate
         self.front_proxy = front_proxy_ca.client(FRONT_PROXY_NAME)
         serving = self._authority.server("localhost", "127.0.0.1")
@@ -49,13 +51,12 @@ class InMemoryCluster:
         port = free_port()
         self.url = f"https://localhost:{port}"
         with open(self._folder / "log", "ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(self._folder), str(port)], cwd=ROOT, stdout=log, stderr=log
-            )
+            command = [sys.executable, "-m", __name__, str(self._folder), str(port), *(["pods"] if pods else [])]
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         self._await("up")
 
     def client(self, user: str, *groups: str) -> Pair:
-        return self._authority.client(user, *groups)
+        return self._authority.client(user, groups)
 
     def go_away(self) -> None:
         self._process.send_signal(GO_AWAY)
@@ -64,6 +65,12 @@ class InMemoryCluster:
     def come_back(self) -> None:
         self._process.send_signal(COME_BACK)
         self._await("up")
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def _await(self, state: str) -> None:
         def there() -> bool:
@@ -84,7 +91,7 @@ class InMemoryCluster:
 class Served:
     """The server's side: listens, and hangs up on everybody when told to."""
 
-    def __init__(self, reactor: Any, folder: Path, port: int) -> None:
+    def __init__(self, reactor: Any, folder: Path, port: int, pods: bool) -> None:
         self._reactor = reactor
         self._folder = folder
         self._number = port
@@ -93,7 +100,8 @@ class Served:
             name=folder.name,
             client_ca=self._read("ca.crt"),
             rbac=True,
-            controllers=False,
+            controllers=pods,
+            objects=example(folder.name) if pods else (),
             front_proxy=self._pair("proxy"),
             front_proxy_ca=self._read("proxy-ca.crt"),
         )
@@ -127,9 +135,9 @@ class Served:
         fresh.rename(self._folder / "state")
 
 
-def serve(reactor: Any, folder: str, port: str) -> Deferred[None]:
+def serve(reactor: Any, folder: str, port: str, *pods: str) -> Deferred[None]:
     """Until somebody ends the process."""
-    served = Served(reactor, Path(folder), int(port))
+    served = Served(reactor, Path(folder), int(port), bool(pods))
 
     def upon(action: Callable[[], None]) -> Callable[..., None]:
         return lambda *_: reactor.callFromThread(action)

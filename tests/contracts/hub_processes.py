@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from clustergateway.sandbox.pki import Pair
+from clustergateway.testing.certificates import Pair
 
 ASSETS = os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin")
 KUBECTL = shutil.which("kubectl") or shutil.which("kubectl", path=ASSETS)
@@ -62,6 +62,14 @@ class ApiServerProcess(Protocol):
 
     def come_back(self) -> None:
         """Be as before; returns when it answers."""
+        ...
+
+    def freeze(self) -> None:
+        """Say nothing more, and hang up on nobody."""
+        ...
+
+    def thaw(self) -> None:
+        """Go on."""
         ...
 
     def kill(self) -> None: ...

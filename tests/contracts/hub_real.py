@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from http.client import HTTPException
 from pathlib import Path
 
-from clustergateway.sandbox.pki import Pair
+from clustergateway.testing.certificates import Pair
 
 from .hub_processes import Caller, eventually
 from .real import spawn
@@ -28,7 +29,7 @@ class RealCluster:
         self.front_proxy = Pair(*proxy)
 
     def client(self, user: str, *groups: str) -> Pair:
-        return self._server.authority.client(user, *groups)
+        return self._server.authority.client(user, groups)
 
     def go_away(self) -> None:
         self._apiserver.kill()
@@ -50,6 +51,12 @@ class RealCluster:
 
         eventually(ready, f"kube-apiserver is ready: {self._server.directory}")
         caller.close()
+
+    def freeze(self) -> None:
+        self._apiserver.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._apiserver.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self.go_away()

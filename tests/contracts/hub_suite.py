@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import ssl
 from functools import partial
 from typing import Any
@@ -143,6 +144,18 @@ class Listed(HubTestCase):
         self.assertEqual([item["metadata"]["name"] for item in found], ["local", "east"])
         self.assertEqual(found[0]["spec"]["credential-type"], "Internal")
 
+    def test_a_cluster_called_local(self) -> None:
+        """It is a cluster as any other, and virtual cluster local stays what it is, before and after."""
+        before = self.world.get("vc", "local")
+        self.new_cluster("local")
+        self.assertEqual(self.world.must("get", "--raw", f"{PATH}/clustergateways/local/proxy/healthz").out, "ok")
+        self.assertEqual(self.world.get("vc", "local"), before)
+        caller = self.world.direct(self.world.gateway, self.world.who("admin"))
+        self.addCleanup(caller.close)
+        self.assertIn("   virtualcluster local: ", caller.call("GET", "/readyz?verbose")[1])
+        self.remove_cluster("local")
+        self.assertEqual(self.world.get("vc", "local"), before)
+
     def test_unknown(self) -> None:
         said = self.refused("get", "clustergateway", "nowhere")
         self.assertEqual(said, f'Error from server (NotFound): clustergateways.{GROUP} "nowhere" not found\n')
@@ -221,6 +234,24 @@ class Used(HubTestCase):
     def test_a_refused_upgrade_comes_back_unchanged(self) -> None:
         said = self.refused("exec", "nobody", "--", "true", cluster="east")
         self.assertIn('pods "nobody" not found', said)
+
+    def test_metrics(self) -> None:
+        """All that dashboards of the original gateway ask for."""
+        caller = self.world.direct(self.world.gateway, self.world.who("admin"))
+        self.addCleanup(caller.close)
+        self.world.must("get", "ns", cluster="east")
+        self.assertIn("Forbidden", self.refused("get", "vc", user="nobody", gateway=self.world.gateway))
+        code, text = caller.call("GET", "/metrics")
+        self.assertEqual(code, 200)
+        for name, *labels in (
+            ("proxied_resource_requests_by_resource_total", "resource", "verb", "code"),
+            ("proxied_requests_by_cluster_total", "cluster", "code"),
+            ("proxied_request_duration_seconds_count", "resource", "verb", "cluster", "code"),
+            ("cluster_escalation_access_review_duration_seconds_count", "success"),
+        ):
+            found = re.search(rf"^ocm_proxy_{name}\{{(.*)\}} [0-9.]+$", text, re.MULTILINE)
+            assert found is not None, name
+            self.assertEqual(sorted(re.findall(r'(\w+)="', found[1])), sorted(labels))
 
     def test_unknown_cluster(self) -> None:
         self.assertIn('"nowhere" not found', self.refused("get", "--raw", "/version", cluster="nowhere"))

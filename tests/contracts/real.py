@@ -11,8 +11,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +20,10 @@ from twisted.internet import task
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorTime
 from twisted.trial.unittest import SkipTest
-from twisted.web.iweb import IPolicyForHTTPS
 
-from clustergateway.sandbox.pki import Authority, Pair
+from clustergateway.testing.certificates import Authority, Pair
 
-from .world import Api, ClientTls
+from .world import Api, ApiServerWorld, ClientTls
 
 ASSETS = Path(os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"))
 START_SECONDS = 60
@@ -79,8 +76,7 @@ def spawn() -> RealServer:
         if not (ASSETS / program).exists():
             raise SkipTest(f"no {program} in {ASSETS} (KUBEBUILDER_ASSETS)")
     directory = Path(tempfile.mkdtemp(prefix="contract-"))
-    now = time.time()
-    authority, front_proxy_ca = Authority("ca", now), Authority("front-proxy-ca", now)
+    authority, front_proxy_ca = Authority("ca"), Authority("front-proxy-ca")
     front_proxy = front_proxy_ca.client("front-proxy-client")
     server = authority.server("localhost", "127.0.0.1", "kubernetes.default.svc")
     for name, content in {
@@ -95,7 +91,7 @@ def spawn() -> RealServer:
         (directory / name).write_bytes(content)
     etcd_port, port = free_port(), free_port()
     processes = (_etcd(directory, etcd_port), _apiserver(directory, port, etcd_port))
-    admin = authority.client("admin", "system:masters")
+    admin = authority.client("admin", ["system:masters"])
     return RealServer(f"https://localhost:{port}", authority, front_proxy_ca, admin, directory, processes)
 
 
@@ -152,16 +148,8 @@ def _apiserver(directory: Path, port: int, etcd_port: int) -> subprocess.Popen[b
 _running: list[RealServer] = []
 
 
-class RealWorld:
+class RealWorld(ApiServerWorld):
     """The real thing, shared by all tests of a run."""
-
-    url: str
-    tls: IPolicyForHTTPS
-    tls_without_client: IPolicyForHTTPS
-    headers: Mapping[str, str] = {}
-    impersonates = True
-    ca: bytes
-    admin: Pair
 
     async def start(self) -> None:
         if not _running:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from twisted.web.iweb import IPolicyForHTTPS
-
-from clustergateway.sandbox.pki import Pair
 from clustergateway.sandbox.server import SandboxConfig
 from clustergateway.testing.apiserver import LoopbackApiServer, on_loopback
 
-from .world import ClientTls
+from .world import ApiServerWorld, ClientTls
 
 
-class SandboxWorld:
+class SandboxWorld(ApiServerWorld):
     """The sandbox, without controllers: they are no part of an API server."""
 
-    url: str
-    tls: IPolicyForHTTPS
-    tls_without_client: IPolicyForHTTPS
-    headers: Mapping[str, str] = {}
-    impersonates = True
-    ca: bytes
-    admin: Pair
     _server: LoopbackApiServer
 
     async def start(self) -> None:

@@ -23,6 +23,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
+from clustergateway.testing.certificates import Pair
+
 Object = dict[str, Any]
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PARTIAL = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json"
@@ -53,6 +55,20 @@ class World(Protocol):
         ...
 
     def stop(self) -> Awaitable[None]: ...
+
+
+class ApiServerWorld(World, Protocol):
+    """
+    An API server itself.
+
+    @ivar ca: PEM bundle by which its certificate is verified.
+    @ivar admin: a client certificate for everything in it.
+    """
+
+    headers: Mapping[str, str] = {}
+    impersonates: bool = True
+    ca: bytes
+    admin: Pair
 
 
 @implementer(IPolicyForHTTPS)

@@ -10,21 +10,23 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from clustergateway.credentials.process import LAUNCHER
+
 
 @implementer(IProcessTransport)
 class FakeProcess:
     """
-    One process.
+    One process, started by the launcher.
 
+    @ivar executable: what the launcher starts.
+    @ivar args: with what.
     @ivar happened: what was done to it, in order.
     """
 
-    pid = 1
-
-    def __init__(self, protocol: ProcessProtocol, executable: str, args: list[str], env: dict[str, str]) -> None:
+    def __init__(self, protocol: ProcessProtocol, pid: int, args: list[str], env: dict[str, str]) -> None:
         self.protocol = protocol
-        self.executable = executable
-        self.args = args
+        self.pid = pid
+        self.executable, *self.args = args[len(LAUNCHER) :]
         self.env = env
         self.happened: list[str] = []
         self.exited = False
@@ -46,10 +48,15 @@ class FakeProcess:
     def err(self, data: bytes) -> None:
         self.protocol.errReceived(data)
 
-    def end(self, code: int = 0, signal: int | None = None) -> None:
+    def exit(self, code: int = 0, signal: int | None = None) -> Failure:
+        """It is over; its pipes may be held open."""
         self.exited = True
-        reason: Exception = ProcessTerminated(code, signal) if code or signal else ProcessDone(0)
-        self.protocol.processEnded(Failure(reason))
+        reason = Failure(ProcessTerminated(code, signal) if code or signal else ProcessDone(0))
+        self.protocol.processExited(reason)
+        return reason
+
+    def end(self, code: int = 0, signal: int | None = None) -> None:
+        self.protocol.processEnded(self.exit(code, signal))
 
     def closeStdout(self) -> None:
         raise NotImplementedError
@@ -101,10 +108,15 @@ class FakeProcesses:
     ) -> FakeProcess:
         if self.error is not None:
             raise self.error
-        process = FakeProcess(processProtocol, executable, args, env)
+        assert (executable, *args[: len(LAUNCHER)]) == (LAUNCHER[0], *LAUNCHER)
+        process = FakeProcess(processProtocol, 1000 + len(self.started), args, env)
         self.started.append(process)
         processProtocol.makeConnection(process)
         return process
+
+    def end_group(self, group: int) -> None:
+        """To be given in the place of what kills a process group."""
+        self.started[group - 1000].happened.append("end group")
 
     @property
     def last(self) -> FakeProcess:

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.credentials.exchange import Exchanged, IdentityExchanger
-from clustergateway.errors import ConfigurationError, Forbidden, HeadersTooLarge, ServiceUnavailable
+from clustergateway.errors import ConfigurationError, Forbidden, GatewayError, HeadersTooLarge, ServiceUnavailable
 from clustergateway.model.gateway import ClusterGateway, NoCredential
 from clustergateway.model.identity import AUTHENTICATED_GROUP, Attributes, Identity
 from clustergateway.model.identityreview import Answer, Webhook
@@ -106,7 +106,7 @@ class ExchangerTests(World):
         bad = cluster(configuration=rules(static("", user="jane")))
         for _ in range(2):
             error = self.assertRaises(Forbidden, exchanger.exchange, JANE, bad, GET)
-            self.assertEqual(error.cluster, "east")
+            self.assertEqual((error.cluster, error.rule), ("east", "to-"))
         self.assertIn("cluster east: ", exchanger.problems()[0])
 
     def test_a_broken_annotation_refuses_everybody(self) -> None:
@@ -159,6 +159,33 @@ class ExternalTests(World):
         assert isinstance(exchanged, Deferred)
         waiting.errback(ServiceUnavailable("gone"))
         self.failureResultOf(exchanged, ServiceUnavailable)
+
+    def test_whoever_refuses_is_named(self) -> None:
+        for answer in (
+            *(ServiceUnavailable("the webhook is away"), Answer(None, "no"), Answer(Identity("a\r\nb"))),
+            *(Answer(Identity("x", tuple(f"g{number}" for number in range(5000)))),),
+        ):
+            for later in (False, True):
+                failed = isinstance(answer, ServiceUnavailable)
+                exchanger = self.exchanger(rules(external(userPattern=".")))
+                deferred: Deferred[Answer] = Deferred()
+                if failed or later:
+                    self.reviews.answer = deferred
+                else:
+                    assert isinstance(answer, Answer)
+                    self.reviews.answer = answer
+                try:
+                    asked = exchanger.exchange(JANE, cluster(), GET)
+                    assert isinstance(asked, Deferred)
+                    if isinstance(answer, ServiceUnavailable):
+                        deferred.errback(answer)
+                    else:
+                        deferred.callback(answer)
+                    error = self.failureResultOf(asked).value
+                except GatewayError as found:
+                    error = found
+                assert isinstance(error, GatewayError)
+                self.assertEqual(error.rule, "ask")
 
     def test_an_answer_is_no_way_around_the_checks(self) -> None:
         exchanger = self.exchanger(rules(external(user="jane")))

@@ -12,8 +12,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.credentials.execplugin import AFTER_REJECTION, AHEAD, BETWEEN_REJECTIONS, MARGIN, ExecPlugins
+from clustergateway.credentials.places import MOST, MOST_FAILING
 from clustergateway.credentials.static import FixedEntry
 from clustergateway.errors import CredentialUnavailable
+from clustergateway.model.execallow import AllowList
 from clustergateway.model.gateway import ClusterGateway, Endpoint, ExecCredential
 from clustergateway.model.x509 import DAY
 
@@ -37,7 +39,14 @@ class PluginCase(SynchronousTestCase):
             self.assertEqual(path, "/bin")
             return None if command == "missing" else f"/found/{command}"
 
-        return ExecPlugins(self.processes, self.clock, {"PATH": "/bin", "HOME": "/root"}, which=which, **options)
+        return ExecPlugins(
+            self.processes,
+            self.clock,
+            {"PATH": "/bin", "HOME": "/root"},
+            which=which,
+            end_group=self.processes.end_group,
+            **options,
+        )
 
     def ask(self, cluster: ClusterGateway = EAST) -> FixedEntry | Deferred[FixedEntry]:
         credential = cluster.credential
@@ -147,33 +156,34 @@ class RunTests(PluginCase):
 
 class RefusalTests(PluginCase):
     def test_not_allowed(self) -> None:
-        self.plugins = self.make(allow=frozenset(["aws"]))
+        self.plugins = self.make(allow=AllowList(["aws"]))
         error = self.error(self.wait())
         self.assertIn("the exec plugin 'login' of cluster east may not be run here", error.message)
         self.assertEqual(self.processes.started, [])
 
-    def test_nothing_allowed(self) -> None:
-        self.plugins = self.make(allow=frozenset())
-        self.error(self.wait())
-
-    def test_allowed_as_it_is_written(self) -> None:
-        self.plugins = self.make(allow=frozenset(["login"]))
-        self.error(self.wait(replace(EAST, generation="2", credential=replace(CREDENTIAL, command="/tmp/login"))))
-        self.wait().addErrback(lambda _: None)
-        self.assertEqual(len(self.processes.started), 1)
+    def test_allowed(self) -> None:
+        self.plugins = self.make(allow=AllowList(["login --for *"], ["AWS_PROFILE"]))
+        self.have()
 
     def test_allowed_but_bent(self) -> None:
-        self.plugins = self.make(allow=frozenset(["login"]))
-        for name in ("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PATH"):
+        self.plugins = self.make(allow=AllowList(["login"], ["AWS_PROFILE"]))
+        for name in ("BASH_ENV", "PYTHONWARNINGS", "BROWSER", "LD_PRELOAD", "PATH"):
             credential = replace(CREDENTIAL, env=((name, "hunter2"),))
             error = self.error(self.wait(replace(EAST, generation=name, credential=credential)))
             self.assertIn(name, error.message)
+        self.assertEqual(self.processes.started, [])
+
+    def test_what_is_told_cannot_be_changed(self) -> None:
+        self.plugins = self.make(allow=AllowList(["login"], ["KUBERNETES_EXEC_INFO"]))
+        self.wait(replace(EAST, credential=replace(CREDENTIAL, env=(("KUBERNETES_EXEC_INFO", "{}"),))))
+        self.assertIn("spec", json.loads(self.processes.last.env["KUBERNETES_EXEC_INFO"]))
 
     def test_missing(self) -> None:
         credential = replace(CREDENTIAL, command="missing", install_hint="get it from\nexample.org")
         error = self.error(self.wait(replace(EAST, credential=credential)))
         self.assertEqual(
-            error.message, "the exec plugin 'missing' of cluster east is not installed; get it from example.org"
+            error.message,
+            "the exec plugin 'missing' of cluster east is not installed; get it from example.org (tried again in 1 s)",
         )
 
     def test_relative(self) -> None:
@@ -189,7 +199,8 @@ class FailureTests(PluginCase):
         error = self.error(waiting)
         self.assertEqual(
             error.message,
-            "the exec plugin 'login' of cluster east ended with code 1; cannot log in with token [redacted]",
+            "the exec plugin 'login' of cluster east ended with code 1; cannot log in with token [redacted] "
+            "(tried again in 1 s)",
         )
 
     def test_garbage(self) -> None:
@@ -217,13 +228,15 @@ class FailureTests(PluginCase):
     def test_not_run_again_at_once(self) -> None:
         waiting = self.wait()
         self.processes.last.end(1)
-        self.assertEqual(self.error(waiting).retry_after, 1)
+        self.assertIn("(tried again in 1 s)", self.error(waiting).message)
         error = self.assertRaises(CredentialUnavailable, self.ask)
-        self.assertEqual((error.retry_after, len(self.processes.started)), (1, 1))
+        self.assertIn("(tried again in 1 s)", error.message)
+        self.assertIsNone(error.retry_after)
+        self.assertEqual(len(self.processes.started), 1)
         self.clock.advance(1)
         waiting = self.wait()
         self.processes.last.end(1)
-        self.assertEqual(self.error(waiting).retry_after, 2)
+        self.assertIn("(tried again in 2 s)", self.error(waiting).message)
 
     def test_recovers(self) -> None:
         waiting = self.wait()
@@ -348,3 +361,47 @@ class RejectionTests(PluginCase):
 
     def test_unknown(self) -> None:
         self.assertFalse(self.plugins.rejected("east", "x"))
+
+
+class ManyClustersTests(PluginCase):
+    def each(self, number: int) -> ClusterGateway:
+        return replace(EAST, name=f"east-{number}")
+
+    def hang(self, count: int) -> list[Deferred[FixedEntry]]:
+        return [self.wait(self.each(number)) for number in range(count)]
+
+    def failed(self, waiting: Deferred[FixedEntry]) -> CredentialUnavailable:
+        error = self.failureResultOf(waiting, CredentialUnavailable).value
+        assert isinstance(error, CredentialUnavailable)
+        return error
+
+    def test_so_many_run_at_a_time(self) -> None:
+        waiting = self.hang(50)
+        self.assertEqual(len(self.processes.started), MOST)
+        for number in range(50):
+            self.assertLessEqual(len(self.processes.started), number + MOST)
+            self.processes.started[number].end(1)
+        for each in waiting:
+            self.assertIn("ended with code 1", self.failed(each).message)
+
+    def test_those_that_hang_keep_no_place_from_others(self) -> None:
+        waiting = self.hang(MOST)
+        self.clock.advance(30)
+        for each in waiting:
+            self.assertIn("did not end", self.failed(each).message)
+        self.clock.advance(1)
+        self.hang(MOST)
+        self.assertEqual(len(self.processes.started), MOST + MOST_FAILING)
+        waiting = [self.wait()]
+        self.give()
+        self.assertEqual(self.successResultOf(waiting[0]).token, "hunter2")
+
+    def test_stopped(self) -> None:
+        waiting = self.hang(MOST + 1)
+        self.plugins.close()
+        for each in waiting[:MOST]:
+            self.assertIn("was stopped", self.failed(each).message)
+        self.assertIn("the gateway is stopping", self.failed(waiting[MOST]).message)
+        self.assertEqual({process.happened[1] for process in self.processes.started}, {"end group"})
+        self.assertIn("the gateway is stopping", self.failed(self.wait()).message)
+        self.assertEqual(len(self.processes.started), MOST)

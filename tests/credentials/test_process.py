@@ -20,7 +20,9 @@ class RunTests(SynchronousTestCase):
         self.processes = FakeProcesses()
 
     def run_it(self) -> Deferred[Output]:
-        return run_plugin(self.processes, self.clock, "/bin/plugin", ["plugin", "a"], {"A": "B"}, 5.0)
+        return run_plugin(
+            self.processes, self.clock, "/bin/plugin", ["plugin", "a"], {"A": "B"}, 5.0, self.processes.end_group
+        )
 
     def failure(self, running: Deferred[Output]) -> PluginFailed:
         error = self.failureResultOf(running, PluginFailed).value
@@ -60,15 +62,29 @@ class RunTests(SynchronousTestCase):
         running = self.run_it()
         self.clock.advance(5.0)
         self.assertEqual(self.failure(running).why, "did not end within 5 seconds")
-        self.assertEqual(self.processes.last.happened, ["closeStdin", "KILL", "loseConnection"])
+        self.assertEqual(self.processes.last.happened, ["closeStdin", "end group", "KILL", "loseConnection"])
         self.processes.last.end(signal=9)
 
-    def test_ended_but_its_child_holds_the_pipes(self) -> None:
+    def test_children_end_with_it(self) -> None:
         running = self.run_it()
-        self.processes.last.exited = True
+        self.processes.last.end()
+        self.successResultOf(running)
+        self.assertEqual(self.processes.last.happened, ["closeStdin", "end group"])
+
+    def test_ended_but_what_left_its_session_holds_the_pipes(self) -> None:
+        running = self.run_it()
+        self.processes.last.exit()
         self.clock.advance(5.0)
         self.failure(running)
-        self.assertEqual(self.processes.last.happened, ["closeStdin", "loseConnection"])
+        self.assertEqual(self.processes.last.happened, ["closeStdin", "end group", "loseConnection"])
+
+    def test_stopped(self) -> None:
+        running = self.run_it()
+        running.cancel()
+        self.assertEqual(self.failure(running).why, "was stopped")
+        self.assertEqual(self.processes.last.happened, ["closeStdin", "end group", "KILL", "loseConnection"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.processes.last.end(signal=9)
 
     def test_floods(self) -> None:
         running = self.run_it()
@@ -76,7 +92,7 @@ class RunTests(SynchronousTestCase):
         self.assertNoResult(running)
         self.processes.last.out(b"x")
         self.assertEqual(self.failure(running).why, "wrote more than 1048576 bytes")
-        self.assertEqual(self.processes.last.happened, ["closeStdin", "KILL", "loseConnection"])
+        self.assertEqual(self.processes.last.happened, ["closeStdin", "end group", "KILL", "loseConnection"])
         self.processes.last.out(b"x" * LARGEST_OUTPUT)
         self.processes.last.err(b"x")
         self.assertEqual(self.clock.getDelayedCalls(), [])

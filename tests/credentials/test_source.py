@@ -35,7 +35,9 @@ class SourceTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.processes = FakeProcesses()
-        plugins = ExecPlugins(self.processes, self.clock, {}, which=lambda command, path: command)
+        plugins = ExecPlugins(
+            self.processes, self.clock, {}, which=lambda command, path: command, end_group=self.processes.end_group
+        )
         self.source = Source(TokenFiles(self.clock), plugins)
 
     def at_once(self, cluster: ClusterGateway) -> Entry:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ..contracts.hub_processes import NAMESPACE, PATH, SECONDS, eventually
+from ..contracts.hub_processes import NAMESPACE, PATH, ROOT, SECONDS, eventually
 from .addon import AddonWorld
 
 CONFIGURATION = ("clustergatewayconfiguration", "cluster-gateway")
+PROXY = "open-cluster-management-addon"
 LEASE = 20
 """Seconds after which somebody else's Lease is over."""
 ADDON = ("managedclusteraddon", "cluster-gateway", "-n", "east")
@@ -39,6 +41,7 @@ class Lifecycle(SynchronousTestCase):
         self.dies_and_comes_back()
         self.take_over()
         self.upgrade()
+        self.through_konnectivity()
         self.leave()
         self.uninstall()
 
@@ -101,6 +104,29 @@ class Lifecycle(SynchronousTestCase):
 
         eventually(rolled_out, "the second manager follows and upgrades", LEASE + SECONDS)
         self.world.wait_for("True Deployed", "ClusterGatewayDeployed", *CONFIGURATION)
+
+    def through_konnectivity(self) -> None:
+        """With the rights of C{rbac-cluster-proxy.yaml}; what is rotated there is copied before the next resync."""
+        world = self.world
+        world.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PROXY}})
+        world.must("apply", "--server-side", "-f", str(ROOT / "k8s" / "addon-manager" / "rbac-cluster-proxy.yaml"))
+        egress = {"type": "ClusterProxy", "clusterProxy": {"proxyServerHost": "proxy.test"}}
+        world.must("patch", *CONFIGURATION, "--type=merge", "-p", json.dumps({"spec": {"egress": egress}}))
+        world.wait_for("False ProxySecretMissing", "ClusterGatewayDeployed", *CONFIGURATION)
+        self.send_proxy_secret("proxy-server-ca", "ca.crt", "ca")
+        for key in ("first", "rotated"):
+            self.send_proxy_secret("proxy-client", "tls.key", key)
+            eventually(lambda key=key: self.copied("tls.key") == key, f"the {key} key is copied")  # type: ignore[misc]
+        world.wait_for("True Deployed", "ClusterGatewayDeployed", *CONFIGURATION)
+
+    def send_proxy_secret(self, name: str, key: str, value: str) -> None:
+        data = {key: base64.b64encode(value.encode()).decode()}
+        metadata = {"name": name, "namespace": PROXY}
+        self.world.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+
+    def copied(self, key: str) -> str:
+        done = self.world.kubectl("get", "secret", "cluster-gateway-proxy-client", "-n", NAMESPACE, "-o", "json")
+        return base64.b64decode(json.loads(done.out)["data"].get(key, "")).decode() if done.code == 0 else ""
 
     def leave(self) -> None:
         self.world.leave("east")

@@ -1,5 +1,9 @@
-"""A credential plugin that behaves as its second argument says. The first is a file that grows a byte with each run."""
+"""
+A credential plugin that behaves as its second argument says. The first is a file that grows a byte with each run, and
+is locked for as long as the plugin or a child of it lives.
+"""
 
+import fcntl
 import json
 import os
 import signal
@@ -14,16 +18,26 @@ def give(token: str, **status: str) -> None:
     json.dump({"apiVersion": info["apiVersion"], "kind": "ExecCredential", "status": status}, sys.stdout)
 
 
+def bear(lock: int) -> None:
+    """A child that outlives its parent, and holds all it was given."""
+    subprocess.Popen([sys.executable, "-c", "import signal; signal.alarm(60); signal.pause()"], pass_fds=[lock])
+
+
 def main(counter: str, what: str) -> None:
-    with open(counter, "ab") as stream:
-        stream.write(b"x")
+    lock = os.open(counter, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    os.write(lock, b"x")
     token = f"token-{os.path.getsize(counter)}"
     if what == "token":
         give(token)
     elif what == "hang":
         signal.pause()
+    elif what == "family":
+        bear(lock)
+        signal.pause()
     elif what == "orphan":
-        subprocess.Popen([sys.executable, "-c", "import signal; signal.alarm(5); signal.pause()"])
+        bear(lock)
+        give(token)
     elif what == "flood":
         while True:
             sys.stdout.write("x" * 65536)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-
-from twisted.trial.unittest import SynchronousTestCase
-
-from .scripted import CLIENT_TOKEN, SECONDS, Client, Gateway, said, shared_gateway
+from .scripted import CLIENT_TOKEN, SECONDS, Gateway, ScriptedTestCase, said, shared_gateway
 
 CHUNKED = "Transfer-Encoding: chunked"
 BUSY = 'clustergateway_upstream_connections{cluster="east",state="busy"}'
@@ -14,7 +10,7 @@ IDLE = BUSY.replace("busy", "idle")
 MIB = 1 << 20
 
 
-class Hostile(SynchronousTestCase):
+class Hostile(ScriptedTestCase):
     """
     @cvar mode: of TLS, in the gateway.
     @cvar flags: of the gateway.
@@ -23,16 +19,8 @@ class Hostile(SynchronousTestCase):
     mode = "merged"
     flags: tuple[str, ...] = ()
 
-    def setUp(self) -> None:
-        self.gateway: Gateway = shared_gateway(f"--tls-transport={self.mode}", *self.flags)
-        self.east = self.gateway["east"]
-        self.east.script = self.east.answer
-        self.east.requests = queue.Queue()
-
-    def client(self) -> Client:
-        client = self.gateway.client()
-        self.addCleanup(client.close)
-        return client
+    def find_gateway(self) -> Gateway:
+        return shared_gateway(f"--tls-transport={self.mode}", *self.flags)
 
     def upstream_saw(self) -> list[bytes]:
         """What reached the cluster since this was asked last. A request of our own behind it shows that this is all."""

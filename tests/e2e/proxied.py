@@ -31,13 +31,25 @@ def missing(program: str) -> str:
 
 
 class ProxiedContract(TestCase):
-    """To be subclassed with L{start} for each kind of proxy, which wants the user C{me} with the password C{pass}."""
+    """
+    To be subclassed with L{start} and L{run_proxy} for each kind of proxy, which wants the user C{me} with the password
+    C{pass}.
+
+    @cvar rows: side by side, of a thousand requests one after the other.
+    @ivar proxy: the process.
+    """
 
     timeout = 120
     scheme = ""
+    rows = 1
+    proxy: Running
 
     async def start(self) -> int:
         """Start the proxy. @return: its port."""
+        raise NotImplementedError
+
+    async def run_proxy(self) -> None:
+        """Start its process, on the same port each time."""
         raise NotImplementedError
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -92,13 +104,31 @@ class ProxiedContract(TestCase):
         await until(lambda: proxy.ended.called or listens(port), 20)
         self.assertFalse(proxy.ended.called, proxy.output)
 
-    async def test_requests(self) -> None:
+    async def test_thousand_sequential_requests(self) -> None:
         before = descriptors()
-        for _ in range(50):
-            self.assertIsNone(await self.attempt())
-        outcomes = await gatherResults([Deferred.fromCoroutine(self.attempt()) for _ in range(50)])
-        self.assertEqual([None] * 50, outcomes)
+        await gatherResults([Deferred.fromCoroutine(self.row(1000 // self.rows)) for _ in range(self.rows)])
         await until(lambda: descriptors() <= before + 1)
+
+    async def row(self, length: int) -> None:
+        for _ in range(length):
+            self.assertIsNone(await self.attempt())
+
+    async def test_hundred_concurrent_requests(self) -> None:
+        before = descriptors()
+        for _ in range(3):
+            outcomes = await gatherResults([Deferred.fromCoroutine(self.attempt()) for _ in range(100)])
+            self.assertEqual([None] * 100, outcomes)
+        await until(lambda: descriptors() <= before + 1)
+
+    async def test_the_proxy_is_killed_and_back(self) -> None:
+        client = await self.client()
+        await self.proxy.kill()
+        await client.lost
+        error = await self.attempt()
+        self.assertIsInstance(error, GatewayError)
+        self.assertEqual("proxy", error.hop)
+        await self.run_proxy()
+        self.assertIsNone(await self.attempt())
 
     async def test_names_are_resolved_by_the_proxy(self) -> None:
         self.assertIsNone(await self.attempt("localhost"))

@@ -23,6 +23,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from clustergateway.sandbox.run import secret
 from clustergateway.testing.certificates import Authority, Pair
 
@@ -380,3 +382,26 @@ def shared_gateway(*flags: str) -> Gateway:
     gateway = Gateway(*flags)
     atexit.register(gateway.close)
     return gateway
+
+
+class ScriptedTestCase(SynchronousTestCase):
+    """
+    Of a gateway that may serve other tests too.
+
+    @ivar east: a cluster of it; it has forgotten what other tests told it and asked of it.
+    """
+
+    def find_gateway(self) -> Gateway:
+        raise NotImplementedError
+
+    def setUp(self) -> None:
+        self.gateway = self.find_gateway()
+        self.east = self.gateway["east"]
+        self.east.script = self.east.answer
+        self.east.requests = queue.Queue()
+
+    def client(self) -> Client:
+        """A TLS connection to the gateway, for the time of this test."""
+        client = self.gateway.client()
+        self.addCleanup(client.close)
+        return client

@@ -23,6 +23,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.model.asciicast import Event, Header, parse_events, parse_header
+from tests.lines import logged
 
 from .world import KUBECTL, NO_KUBECTL, SECONDS, World
 
@@ -49,7 +50,7 @@ def audited() -> tuple[Path, World]:
     world = World(
         *("--audit-log-path", str(folder / "audit.log")),
         *("--audit-policy-file", str(folder / "policy.yaml")),
-        *("--session-recording-dir", str(folder / "sessions")),
+        *("--session-recording-dir", str(folder / "sessions"), "--session-recording-maxsize", "1"),
     )
     atexit.register(world.close)
     # A sandbox's pods take a moment to be scheduled.
@@ -131,8 +132,7 @@ class AuditTests(SynchronousTestCase):
         self.folder, self.world = audited()
 
     def events(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
-        lines = (self.folder / "audit.log").read_text().splitlines()
-        return [event for event in map(json.loads, lines) if wanted(event)]
+        return [event for event in logged(self.folder / "audit.log") if wanted(event)]
 
     def test_who_did_what_where(self) -> None:
         self.assertEqual(self.world.kubectl("get", "pods", "box").returncode, 0)
@@ -158,12 +158,17 @@ class AuditTests(SynchronousTestCase):
         event = self.events(lambda event: event["requestURI"].partition("?")[0].endswith("/default/secrets"))[-1]
         self.assertEqual(event["responseStatus"]["code"], 201)
         self.assertNotIn("requestObject", event)
+        for what in ("request", "response"):
+            note = event["annotations"][f"cluster.core.oam.dev/{what}-object"]
+            self.assertEqual(note, "omitted: secrets hold secrets")
         self.assertNotIn("aGlkZGVu", (self.folder / "audit.log").read_text())
 
     def test_a_refusal(self) -> None:
         self.assertNotEqual(self.world.kubectl("--context", "east", "get", "--raw", "/api/v1/nodes/none").returncode, 0)
         event = self.events(lambda event: event.get("objectRef", {}).get("resource") == "nodes")[-1]
-        self.assertEqual(event["responseStatus"]["code"], 404)
+        found = event["responseStatus"]
+        self.assertEqual((found["code"], found["reason"]), (404, "NotFound"))
+        self.assertIn("none", found["message"])
 
     def test_one_event_for_each_request(self) -> None:
         self.world.kubectl("get", "pods")
@@ -222,6 +227,7 @@ class AuditTests(SynchronousTestCase):
         self.assertEqual((header.about["pod"], header.about["cluster"]), ("box", "east"))
         shown = "".join(each.text for each in events if each.code == "o")
         self.assertEqual(shown, "one\r\ntwo\r\n")
+        self.assertEqual((events[-1].code, events[-1].text), ("m", "exit status 3"))
         self.assertTrue(seen.startswith(shown), seen)
 
     def check_replay(self, **environment: str) -> None:
@@ -250,6 +256,63 @@ class AuditTests(SynchronousTestCase):
 
     def test_a_replay_over_spdy(self) -> None:
         self.check_replay(KUBECTL_REMOTE_COMMAND_WEBSOCKETS="false")
+
+    def check_silence(self, upgrade: str, **environment: str) -> None:
+        before = len(self.sessions())
+        command = [*(str(KUBECTL), "--kubeconfig", str(self.world.kubeconfig), "--context", "east"), "exec", "box"]
+        done = subprocess.run(
+            [*command, "--", "true"],
+            env={**os.environ, "HOME": str(self.folder), **environment},
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+        event = self.session(before)
+        self.assertEqual(event["annotations"]["cluster.core.oam.dev/upgrade"].lower(), upgrade)
+        header, events = self.recording(event)
+        self.assertEqual(header.command, "true")
+        self.assertEqual([(each.code, each.text) for each in events], [("m", "exit status 0")])
+        program = str(Path(sys.executable).with_name("clustergateway"))
+        listed = subprocess.run(
+            [program, "sessions", "list", str(self.folder / "sessions")],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
+        name = event["annotations"]["cluster.core.oam.dev/recording"]
+        (line,) = (line.split() for line in listed.stdout.splitlines() if line.endswith(name))
+        self.assertEqual((line[2], line[-2]), ("0", "true"))
+
+    def test_a_command_that_says_nothing_over_websocket(self) -> None:
+        self.check_silence("websocket")
+
+    def test_a_command_that_says_nothing_over_spdy(self) -> None:
+        self.check_silence("spdy/3.1", KUBECTL_REMOTE_COMMAND_WEBSOCKETS="false")
+
+    def check_cut(self, **environment: str) -> None:
+        before = len(self.sessions())
+        command = [*(str(KUBECTL), "--kubeconfig", str(self.world.kubeconfig), "--context", "east"), "exec", "box"]
+        done = subprocess.run(
+            [*command, "--", "seq", "900000"],
+            env={**os.environ, "HOME": str(self.folder), **environment},
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn(b"this session must be recorded, and its recording has ended: it is larger", done.stderr)
+        self.assertIn(b"1\n2\n", done.stdout)
+        event = self.session(before)
+        self.assertEqual(event["annotations"]["cluster.core.oam.dev/outcome"], "refused")
+        self.assertEqual(event["responseStatus"]["reason"], "ServiceUnavailable")
+
+    def test_a_session_that_is_too_long_is_told_why_it_ends_over_websocket(self) -> None:
+        self.check_cut()
+
+    def test_a_session_that_is_too_long_is_told_why_it_ends_over_spdy(self) -> None:
+        self.check_cut(KUBECTL_REMOTE_COMMAND_WEBSOCKETS="false")
 
     def test_a_session_over_websocket(self) -> None:
         self.check_session("websocket")

@@ -21,11 +21,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.model.asciicast import parse_events, parse_header
 from clustergateway.model.channels import Channel, encode_message, exit_status
-from clustergateway.model.websocket import Opcode, encode_frame
+from clustergateway.model.websocket import Decoder, Opcode, encode_frame
 from clustergateway.testing.certificates import Authority
+from tests.lines import logged
 from tests.model.test_auditevent import wrong
 
-from .scripted import OK, PREFIX, SECONDS, Client, Conversation, Gateway, Upstream, request
+from .scripted import OK, PREFIX, SECONDS, Client, Conversation, Gateway, ScriptedTestCase, Upstream, request
 
 POLICY = """
 apiVersion: audit.k8s.io/v1
@@ -108,17 +109,14 @@ def shown(channel: Channel, data: bytes) -> bytes:
     return encode_frame(Opcode.BINARY, encode_message(channel, data))
 
 
-class Outcomes(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.gateway, self.folder, self.receiver = audited()
-        self.east = self.gateway["east"]
-        self.east.script = self.east.answer
-        self.audit_id = f"{self.id().rpartition('.')[2]}-{time.monotonic_ns()}"
+class Outcomes(ScriptedTestCase):
+    def find_gateway(self) -> Gateway:
+        found, self.folder, self.receiver = audited()
+        return found
 
-    def client(self) -> Client:
-        client = self.gateway.client()
-        self.addCleanup(client.close)
-        return client
+    def setUp(self) -> None:
+        super().setUp()
+        self.audit_id = f"{self.id().rpartition('.')[2]}-{time.monotonic_ns()}"
 
     def send(self, target: str, *lines: str, method: str = "GET", body: bytes = b"", token: str = "") -> Client:
         """A request that the log can be asked about."""
@@ -131,8 +129,7 @@ class Outcomes(SynchronousTestCase):
         """What the log says of this test's request, once it is over."""
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
-            lines = (self.folder / "audit.log").read_text().splitlines()
-            events = [event for event in map(json.loads, lines) if event["auditID"] == self.audit_id]
+            events = [event for event in logged(self.folder / "audit.log") if event["auditID"] == self.audit_id]
             if any(event["stage"] == "ResponseComplete" for event in events):
                 self.assertEqual([problem for event in events for problem in wrong(event)], [])
                 return events
@@ -170,9 +167,14 @@ class Outcomes(SynchronousTestCase):
         self.assertIn(f"Audit-Id: {self.audit_id}".encode(), self.east.requests.get(timeout=SECONDS))
 
     def test_refused(self) -> None:
-        code, _, _ = self.send(f"{PREFIX}/nowhere/proxy/api").answer()
+        # Who connects here is no front proxy, whatever they say.
+        code, _, body = self.send(f"{PREFIX}/nowhere/proxy/api", "X-Forwarded-For: 192.0.2.7").answer()
         self.assertEqual(self.ended(), ("refused", code))
         self.assertEqual(code, 404)
+        end = self.events()[-1]
+        self.assertEqual(end["responseObject"], json.loads(body))
+        self.assertEqual(self.note("bytes-out"), str(len(body)))
+        self.assertEqual((end["responseStatus"]["reason"], end["sourceIPs"]), ("NotFound", ["127.0.0.1"]))
 
     def test_a_stranger(self) -> None:
         self.assertEqual(self.send("api/v1/pods", token="wrong").answer()[0], 401)
@@ -183,6 +185,22 @@ class Outcomes(SynchronousTestCase):
         self.assertEqual(self.send(PREFIX).answer()[0], 200)
         self.assertEqual(self.ended(), ("complete", 200))
         self.assertEqual(self.events()[-1]["objectRef"]["resource"], "clustergateways")
+        self.assertEqual(self.events()[-1]["responseObject"]["kind"], "ClusterGatewayList")
+
+    def test_a_watch_of_the_gateway_itself(self) -> None:
+        client = self.send(f"{PREFIX}?watch=true")
+        self.assertEqual(client.head()[0], 200)
+        end = time.monotonic() + SECONDS
+        stages: list[str] = []
+        while "ResponseStarted" not in stages:
+            self.assertLess(time.monotonic(), end, "it is not told of while it runs")
+            time.sleep(0.02)
+            events = logged(self.folder / "audit.log")
+            stages = [event["stage"] for event in events if event["auditID"] == self.audit_id]
+        self.assertEqual(stages, ["RequestReceived", "ResponseStarted"])
+        client.close()
+        self.assertEqual(self.ended(), ("client-gone", 200))
+        self.assertEqual(self.events()[-1]["responseStatus"], {"metadata": {}, "code": 200})
 
     def test_the_client_hangs_up(self) -> None:
         def watch(conversation: Conversation) -> None:
@@ -240,6 +258,7 @@ class Outcomes(SynchronousTestCase):
         self.assertEqual(self.send(EXEC, *UPGRADE).answer()[::2], (403, b"no"))
         self.assertEqual(self.ended(), ("complete", 403))
         self.assertEqual(self.note("recording"), "")
+        self.assertEqual(list((self.folder / "sessions").glob(f"*{self.audit_id[:64]}*")), [])
 
     def test_a_session(self) -> None:
         status = shown(Channel.ERROR, json.dumps(exit_status(3)).encode())
@@ -254,14 +273,31 @@ class Outcomes(SynchronousTestCase):
         self.assertEqual(self.note("exit-code"), "3")
         header, *lines = (self.folder / "sessions" / self.note("recording")).read_text().splitlines(keepends=True)
         self.assertEqual(parse_header(header).about["user"], "mallory")
-        self.assertEqual("".join(event.text for event in parse_events(lines)), "hello\r\n")
+        shown_, exited = parse_events(lines)
+        self.assertEqual((shown_.text, exited.code, exited.text), ("hello\r\n", "m", "exit status 3"))
+
+    def test_a_session_in_which_nothing_is_shown(self) -> None:
+        before = self.gateway.gauge('clustergateway_recorded_sessions_total{result="recorded"')
+        self.east.script = self.upgraded(encode_frame(Opcode.CLOSE, b"\x03\xe8"))
+        client = self.send(EXEC, *UPGRADE)
+        self.assertEqual(client.head()[0], 101)
+        client.take(4)
+        client.close()
+        self.assertEqual(self.ended(), ("complete", 101))
+        header, *lines = (self.folder / "sessions" / self.note("recording")).read_text().splitlines(keepends=True)
+        self.assertEqual((parse_header(header).about["user"], lines), ("mallory", []))
+        after = self.gateway.gauge('clustergateway_recorded_sessions_total{result="recorded"')
+        self.assertEqual(after, before + 1)
 
     def test_a_session_that_can_no_longer_be_recorded_is_ended(self) -> None:
         screen = shown(Channel.STDOUT, b"x" * 60_000)
         self.east.script = self.upgraded(*([screen] * 30))
         client = self.send(EXEC, *UPGRADE)
         self.assertEqual(client.head()[0], 101)
-        self.assertRaises(OSError, client.rest)
+        *_, said, close = Decoder(masked=False).feed(client.rest())
+        self.assertEqual((said.payload[:1], json.loads(said.payload[1:])["reason"]), (b"\3", "ServiceUnavailable"))
+        self.assertIn("larger than 1048576 bytes", json.loads(said.payload[1:])["message"])
+        self.assertEqual(close.opcode, Opcode.CLOSE)
         self.assertEqual(self.ended(), ("refused", 101))
         self.assertIn("larger than 1048576 bytes", self.note("recording-problem"))
         recorded = self.folder / "sessions" / self.note("recording")
@@ -303,14 +339,14 @@ class Outcomes(SynchronousTestCase):
             self.assertEqual((found["kind"], found["apiVersion"]), ("EventList", "audit.k8s.io/v1"))
             told += found["items"]
         self.assertEqual([event for event in told if event["auditID"] == self.audit_id], events)
-        log = [json.loads(line) for line in (self.folder / "audit.log").read_text().splitlines()]
+        log = logged(self.folder / "audit.log")
         # Nothing is lost by the failure at the beginning, and nothing told twice.
         self.assertEqual(log[: len(told)], told)
         head = self.receiver.heads[-1]
         self.assertTrue(head.startswith(b"POST /events"), head)
         self.assertIn(f"authorization: bearer {RECEIVER_TOKEN}".encode(), head.lower())
-        self.assertEqual(self.gateway.gauge('cluster_gateway_audit_events{result="dropped"'), 0.0)
-        self.assertGreater(self.gateway.gauge('cluster_gateway_audit_events{result="written"'), 0.0)
+        self.assertEqual(self.gateway.gauge('clustergateway_audit_events_total{result="dropped"'), 0.0)
+        self.assertGreater(self.gateway.gauge('clustergateway_audit_events_total{result="written"'), 0.0)
 
 
 class OnStandardOutput(SynchronousTestCase):

@@ -7,7 +7,7 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
-from clustergateway.errors import GatewayError
+from clustergateway.errors import ClusterUnavailable, GatewayError
 from clustergateway.testing.certificates import Authority, Pair
 from clustergateway.transport.endpoints.route import ProxyMode
 
@@ -91,6 +91,9 @@ class RealGrpcTests(konnectivity.KonnectivityContract):
         await self.deployment.agent.kill()
         await client.lost
         await self.refused()
+        error = await self.failed(self.route())
+        self.assertIsInstance(error, ClusterUnavailable)
+        self.assertIn(f"no konnectivity agent is connected for 127.0.0.1:{self.upstream}", str(error))
         self.deployment.start_agent()
         await self.reachable()
         await self.nothing_left()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
@@ -41,6 +41,11 @@ class KubectlTests(SynchronousTestCase):
         self.assertEqual([line.split()[0] for line in table[1:]], ["east", "west"])
         self.assertIn("ServiceAccountToken", table[1])
 
+    def test_virtual_clusters(self) -> None:
+        """Without a hub there is none called local."""
+        names = self.run_kubectl("get", "vc", "-o", "name", context="cluster-gateway").split()
+        self.assertEqual([name.rpartition("/")[2] for name in names], ["east", "west"])
+
     def test_no_credential_is_shown(self) -> None:
         secret = json.loads((self.world.folder / "s" / "clusters" / "east.yaml").read_text())["stringData"]["token"]
         key = json.loads((self.world.folder / "s" / "clusters" / "west.yaml").read_text())["stringData"]["tls.key"]
@@ -53,6 +58,25 @@ class KubectlTests(SynchronousTestCase):
         text = self.run_kubectl("explain", "clustergateway.spec.access", context="cluster-gateway")
         self.assertIn("credential", text)
         self.assertIn("endpoint", text)
+
+    def test_create_is_refused_and_a_mistake_is_found_before(self) -> None:
+        """kubectl validates by C{/openapi/v2}, which it asks for as protobuf and nothing else."""
+        endpoint = {"type": "Const", "const": {"address": "https://a.test"}}
+        manifest = {
+            "apiVersion": "cluster.core.oam.dev/v1alpha1",
+            "kind": "ClusterGateway",
+            "metadata": {"name": "north"},
+            "spec": {"provider": "", "access": {"endpoint": endpoint}},
+        }
+        self.assertIn("(MethodNotAllowed)", self.create(manifest))
+        error = self.create({**manifest, "spec": {"provider": "", "access": {"endpont": endpoint}}})
+        self.assertIn('unknown field "endpont"', error)
+        self.assertIn('missing required field "endpoint"', error)
+
+    def create(self, manifest: Any) -> str:
+        done = self.world.kubectl("create", "-f", "-", context="cluster-gateway", stdin=yaml.safe_dump(manifest))
+        self.assertNotEqual(done.returncode, 0)
+        return done.stderr
 
     def test_api_resources(self) -> None:
         text = self.run_kubectl("api-resources", "--api-group=cluster.core.oam.dev", context="cluster-gateway")
@@ -139,8 +163,8 @@ class NobodyTests(SynchronousTestCase):
         self.addCleanup(world.close)
         server = json.loads(world.kubeconfig.read_text())["clusters"][0]["cluster"]["server"]
 
-        def status(path: str) -> str:
-            command = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", server + path]
+        def status(path: str, *more: str) -> str:
+            command = ["curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", *more, server + path]
             return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
 
         for path in ("/healthz", "/livez", "/readyz"):
@@ -157,3 +181,4 @@ class NobodyTests(SynchronousTestCase):
             "/apis/cluster.core.oam.dev/v1alpha1/clustergateways/north/proxy/healthz",
         ):
             self.assertEqual(status(path), "401", path)
+        self.assertEqual(status("/", "-X", "OPTIONS", "--request-target", "*"), "401")

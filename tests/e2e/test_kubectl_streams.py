@@ -26,11 +26,11 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from clustergateway.sandbox.call import User
-from clustergateway.sandbox.pki import Authority
 from clustergateway.sandbox.seed import example
 from clustergateway.sandbox.server import ApiServer, SandboxConfig
 from clustergateway.sandbox.streams import PodStreams
 from clustergateway.sandbox.tls import server_options
+from clustergateway.testing.certificates import Authority
 
 from .kubectl import KUBECTL, Kubectl, talk
 
@@ -236,7 +236,7 @@ class Direct(StreamsTestCase):
     """With a sandbox cluster itself."""
 
     async def world(self) -> tuple[str, str]:
-        authority = Authority("CA", CLOCK.seconds())
+        authority = Authority("CA")
         users = {"secret": User("admin", ("system:masters",))}
         server = ApiServer(SandboxConfig("east", users, objects=example("east")), CLOCK, PodStreams(CLOCK, "east"))
         port: Any = server.listen(_reactor, 0, server_options(authority.server("127.0.0.1")))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from signal import SIGINT, SIGTERM
 from typing import Any
@@ -22,7 +25,7 @@ from .world import Process, World, shared_world
 TWISTD = (str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "cluster-gateway")
 
 
-class ProcessTests(SynchronousTestCase):
+class ProcessCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cluster-gateway-process-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
@@ -34,6 +37,8 @@ class ProcessTests(SynchronousTestCase):
     def standalone(self) -> list[str]:
         return ["--clusters-dir=clusters", "--secure-port=0", "--bind-address=127.0.0.1", "--cert-dir=certificates"]
 
+
+class ProcessTests(ProcessCase):
     def refuse(self, *arguments: str) -> str:
         command = [*TWISTD, *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False)
@@ -62,6 +67,49 @@ class ProcessTests(SynchronousTestCase):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             self.assertIn(str(port), self.refuse(*self.standalone(), f"--secure-port={port}"))
+
+    def test_a_watch_of_its_own_does_not_keep_it(self) -> None:
+        process = self.start("--write-kubeconfig=kubeconfig", "--shutdown-grace=300")
+        connection, _ = dial(self.folder / "kubeconfig", self.folder)
+        path = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways?watch=true&allowWatchBookmarks=true"
+        connection.sendall(f"GET {path}&resourceVersion=0 HTTP/1.1\r\nHost: g\r\n\r\n".encode())
+        answer = b""
+        while b"initial-events-end" not in answer:
+            answer += connection.recv(65536)
+        process.send(SIGTERM)
+        while data := connection.recv(65536):
+            answer += data
+        connection.close()
+        self.assertEqual(process.wait(), 0)
+        self.assertTrue(answer.endswith(b"\r\n0\r\n\r\n"), answer)
+        self.assertEqual(answer.count(b'"type":"BOOKMARK"'), 2)
+        [line] = [line for line in process.output.splitlines() if '"verb":"watch"' in line]
+        self.assertEqual((json.loads(line)["code"], json.loads(line)["outcome"]), (200, "complete"))
+
+    def test_what_is_wrong_with_a_cluster_is_said_from_the_start(self) -> None:
+        secret = {
+            "kind": "Secret",
+            "metadata": {
+                "name": "east",
+                "labels": {"cluster.core.oam.dev/cluster-credential-type": "ServiceAccountToken"},
+                "annotations": {"cluster.core.oam.dev/cluster-gateway-proxy-configuration": "rules: 7"},
+            },
+            "stringData": {"endpoint": "https://east.example:6443", "token": "hunter2"},
+        }
+        (self.folder / "clusters" / "east.yaml").write_text(yaml.safe_dump(secret))
+        process = self.start("--write-kubeconfig=kubeconfig")
+        self.assertIn("cluster east: insecure: no CA is given", process.output)
+        connection, _ = dial(self.folder / "kubeconfig", self.folder)
+        connection.sendall(b"GET /readyz?verbose HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+        connection.close()
+        self.assertEqual(process.end(), 0)
+        wrong = re.search(r"identity exchange 0: (cluster east: .*)", answer.decode())
+        assert wrong is not None, answer
+        self.assertIn(wrong[1], process.output)
+        self.assertNotIn("hunter2", process.output)
 
     def test_what_the_original_takes_is_taken_with_a_warning(self) -> None:
         process = self.start("--feature-gates=APIPriorityAndFairness=false", "--logtostderr", "-v=2")
@@ -92,6 +140,90 @@ class EndingTests(SynchronousTestCase):
         self.assertEqual(world.process.wait(), 0)
 
 
+class ServerTests(SynchronousTestCase):
+    def test_options_of_the_server_itself(self) -> None:
+        connection, _ = connect(shared_world())
+        connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+        connection.close()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 "), answer)
+
+    def test_a_websocket_watch_is_refused(self) -> None:
+        connection, _ = connect(shared_world())
+        path = "/apis/cluster.core.oam.dev/v1alpha1/clustergateways?watch=true"
+        lines = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: abc="
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: g\r\n{lines}\r\n\r\n".encode())
+        answer = connection.recv(65536)
+        connection.close()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
+
+
+class PluginTests(ProcessCase):
+    """Exec plugins that hang, each with a child."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.lock = self.folder / "lock"
+        self.plugin = str(Path(__file__).with_name("fake_exec_plugin.py"))
+
+    def cluster(self, name: str, what: str = "family", **env: str) -> None:
+        config = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": sys.executable,
+            "args": [self.plugin, str(self.lock), what],
+            "env": [{"name": name, "value": value} for name, value in env.items()],
+        }
+        secret = {
+            "kind": "Secret",
+            "metadata": {"name": name, "labels": {"cluster.core.oam.dev/cluster-credential-type": "Dynamic"}},
+            "stringData": {"endpoint": "https://127.0.0.1:1", "exec": json.dumps(config)},
+        }
+        (self.folder / "clusters" / f"{name}.yaml").write_text(yaml.safe_dump(secret))
+
+    def ask(self, name: str) -> ssl.SSLSocket:
+        connection, _ = dial(self.folder / "kubeconfig", self.folder)
+        self.addCleanup(connection.close)
+        path = f"/apis/cluster.core.oam.dev/v1alpha1/clustergateways/{name}/proxy/healthz"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n".encode())
+        return connection
+
+    def test_only_what_is_listed(self) -> None:
+        self.cluster("listed", "fail", PASSWORD="hunter2")
+        self.cluster("bent", "fail", PASSWORD="hunter2", BASH_ENV="hunter2")
+        self.cluster("other", "--option")
+        listed = f"--exec-plugin-allow=true,{sys.executable} {self.plugin} {self.lock} *"
+        process = self.start("--write-kubeconfig=kubeconfig", listed, "--exec-plugin-allow-env=PASSWORD")
+        for name, words in (
+            ("listed", "ended with code 3; cannot log in with [redacted]"),
+            ("bent", "may not be run here with the variable BASH_ENV: it is not among --exec-plugin-allow-env"),
+            ("other", "may not be run here with these arguments: --exec-plugin-allow names others"),
+        ):
+            connection, answer = self.ask(name), b""
+            while data := connection.recv(65536):
+                answer += data
+            self.assertTrue(answer.startswith(b"HTTP/1.1 502 "), answer)
+            self.assertIn(words, answer.decode())
+            self.assertNotIn("hunter2", answer.decode())
+        self.assertEqual(process.end(), 0)
+        self.assertEqual(self.lock.stat().st_size, 1)
+
+    def test_so_many_at_a_time_and_none_is_left(self) -> None:
+        for number in range(12):
+            self.cluster(f"east-{number}")
+        process = self.start("--write-kubeconfig=kubeconfig", "--shutdown-grace=1")
+        process.drain()
+        for number in range(12):
+            self.ask(f"east-{number}")
+        while not self.lock.exists() or self.lock.stat().st_size < 8:
+            time.sleep(0.01)
+        self.assertEqual(process.end(), 0)
+        self.assertEqual(self.lock.stat().st_size, 8)
+        with self.lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX)  # once nobody has it
+
+
 class FolderTests(SynchronousTestCase):
     def test_a_cluster_added_while_it_runs_and_a_broken_one_hides_no_other(self) -> None:
         world = World()
@@ -119,9 +251,17 @@ def connect(world: World) -> tuple[ssl.SSLSocket, str]:
     """
     @return: a connection to the gateway as its administrator, and the gateway's URL.
     """
-    config = json.loads(world.kubeconfig.read_text())
+    return dial(world.kubeconfig, world.folder)
+
+
+def dial(kubeconfig: Path, folder: Path) -> tuple[ssl.SSLSocket, str]:
+    """
+    @param folder: where the credentials are written.
+    @return: as L{connect}.
+    """
+    config = json.loads(kubeconfig.read_text())
     user, cluster = config["users"][0]["user"], config["clusters"][0]["cluster"]
-    certificate, key, ca = (world.folder / name for name in ("c.pem", "k.pem", "ca.pem"))
+    certificate, key, ca = (folder / name for name in ("c.pem", "k.pem", "ca.pem"))
     certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
     key.write_bytes(base64.b64decode(user["client-key-data"]))
     ca.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))

@@ -18,15 +18,26 @@ class TinyproxyTests(proxied.ProxiedContract):
     scheme = "http"
 
     async def start(self) -> int:
-        port = free_port()
+        self.own_port = free_port()
+        await self.run_proxy()
+        return self.own_port
+
+    async def run_proxy(self) -> None:
         configuration = os.path.join(self.directory, "tinyproxy.conf")
         with open(configuration, "w") as stream:
             stream.write(
-                f"Port {port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 200\nAllow 127.0.0.1\n"
+                f"Port {self.own_port}\nListen 127.0.0.1\nTimeout 60\nMaxClients 200\nAllow 127.0.0.1\n"
                 f'BasicAuth me pass\nLogFile "{self.directory}/log"\nPidFile "{self.directory}/pid"\n'
             )
-        await self.listening(self.spawn("tinyproxy", "-d", "-c", configuration), port)
-        return port
+        self.proxy = self.spawn("tinyproxy", "-d", "-c", configuration)
+        await self.listening(self.proxy, self.own_port)
+
+    async def test_what_is_said_of_a_wrong_password(self) -> None:
+        """Tinyproxy answers it with 401, and none with 407."""
+        wrong = await self.attempt(credential="me:hunter2@")
+        self.assertIn("does not accept the credential in proxy-url (401 ", str(wrong))
+        none = await self.attempt(credential="")
+        self.assertIn("wants a user and password in proxy-url (407 ", str(none))
 
 
 class HttpsProxyTests(TinyproxyTests):

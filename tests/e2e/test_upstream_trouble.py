@@ -12,11 +12,21 @@ from datetime import datetime, timezone
 from functools import cache
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from clustergateway.testing.certificates import LONG_AGO, Authority
+from tests.lines import logged
 
-from .scripted import CLIENT_TOKEN, CLUSTER_TOKEN, OK, PREFIX, SECONDS, Client, Conversation, Gateway, request, said
+from .scripted import (
+    CLIENT_TOKEN,
+    CLUSTER_TOKEN,
+    OK,
+    PREFIX,
+    SECONDS,
+    Conversation,
+    Gateway,
+    ScriptedTestCase,
+    request,
+    said,
+)
 from .world import KUBECTL, NO_KUBECTL
 
 FLAGS = ("--connect-timeout=2", "--answer-timeout=1")
@@ -67,23 +77,15 @@ def mute(conversation: Conversation) -> None:
     conversation.ended()
 
 
-class Troubled(SynchronousTestCase):
+class Troubled(ScriptedTestCase):
     """
     @cvar mode: of TLS, in the gateway.
     """
 
     mode = "merged"
 
-    def setUp(self) -> None:
-        self.gateway = gateway(self.mode)
-        self.east = self.gateway["east"]
-        self.east.script = self.east.answer
-        self.east.requests = queue.Queue()
-
-    def client(self) -> Client:
-        client = self.gateway.client()
-        self.addCleanup(client.close)
-        return client
+    def find_gateway(self) -> Gateway:
+        return gateway(self.mode)
 
     def trouble(
         self, cluster: str, code: int, reason: str, hop: str, *words: str, method: str = "GET"
@@ -322,15 +324,15 @@ class Kubectl(Troubled):
     if NO_KUBECTL:
         skip = NO_KUBECTL
 
-    def kubectl(self, cluster: str) -> str:
-        """@return: what it complains about."""
+    def kubectl(self, cluster: str, *arguments: str) -> str:
+        """@return: what it complains about, when it knows nothing of the cluster from before."""
         assert KUBECTL is not None
         folder = self.gateway.folder
         command = [KUBECTL, "--kubeconfig", str(folder / "kubeconfig"), "--context", cluster]
         done = subprocess.run(
-            [*command, "get", "--raw", "/api/v1/namespaces/default/pods"],
+            [*command, "get", *arguments],
             cwd=folder,
-            env={**os.environ, "HOME": str(folder)},
+            env={**os.environ, "HOME": self.mktemp()},
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -340,12 +342,25 @@ class Kubectl(Troubled):
         return done.stderr
 
     def test_what_it_prints(self) -> None:
-        self.assertEqual(
-            'Error from server (BadGateway): cluster "broken" connect: connection refused\n', self.kubectl("broken")
+        raw = ("--raw", "/api/v1/namespaces/default/pods")
+        self.assertIn(
+            'Error from server (BadGateway): cluster "broken" connect: connection refused\n',
+            self.kubectl("broken", *raw),
         )
         self.assertIn(
-            'cluster "expired" tls: the endpoint\'s certificate is not accepted: it is expired', self.kubectl("expired")
+            'cluster "expired" tls: the endpoint\'s certificate is not accepted: it is expired',
+            self.kubectl("expired", *raw),
         )
+
+    def test_what_it_prints_of_discovery(self) -> None:
+        """Its first requests, of whose errors it shows nothing but the code, and warnings."""
+        for cluster, words in (
+            ("expired", "the endpoint's certificate is not accepted: it is expired"),
+            ("nowhere", "host name has no address"),
+        ):
+            said = self.kubectl(cluster, "pods")
+            warnings = [line for line in said.splitlines() if line.startswith(f'Warning: cluster "{cluster}"')]
+            self.assertIn(words, " ".join(warnings))
 
 
 class Written(Troubled):
@@ -356,7 +371,7 @@ class Written(Troubled):
         written = self.gateway.log.read_text() + self.gateway.process.output + self.gateway.metrics()
         for secret in (CLIENT_TOKEN, CLUSTER_TOKEN, QUERY, "PRIVATE KEY", "Traceback"):
             self.assertNotIn(secret, written)
-        lines = [json.loads(line) for line in self.gateway.log.read_text().splitlines()]
+        lines = logged(self.gateway.log)
         [refused] = [line for line in lines if line["cluster"] == "down"]
         self.assertEqual(
             (502, "refused", "connection refused"), (refused["code"], refused["outcome"], refused["cause"])

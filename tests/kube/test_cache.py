@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import HubUnavailable
 from clustergateway.kube.cache import Handlers, Informer
 from clustergateway.kube.client import Object
+from clustergateway.kube.watcher import PROBE
 from clustergateway.model.resourcetype import SECRETS
 from clustergateway.testing.hub import Answer, Body, FakeHub, refuse, reply, silence, stream
 
@@ -97,15 +100,63 @@ class InformerTests(SynchronousTestCase):
         self.clock.advance(1000)
         informer = self.begin(listing(named("a")), stream(self.body), refuse, stream(Body()))
         self.assertEqual((informer.stale_since, informer.problems()), (None, ()))
-        self.clock.advance(50)
+        self.clock.advance(20)
+        self.body.event("BOOKMARK", metadata={"resourceVersion": "6"})
+        self.clock.advance(30)
         self.body.break_off()
         self.clock.advance(1)
-        self.assertEqual(informer.stale_since, 1050)
+        self.assertEqual(informer.stale_since, 1020)
         cause = "The hub cannot be reached: the connection is refused."
-        self.assertEqual(informer.problems(), (f"secrets of the hub have not been heard of for 1 s: {cause}",))
+        self.assertEqual(informer.problems(), (f"secrets of the hub have not been heard of for 31 s: {cause}",))
         self.assertIsNotNone(informer.get("a", "vela"))
         self.clock.advance(2)
+        self.clock.advance(1)
         self.assertEqual((informer.stale_since, informer.problems()), (None, ()))
+
+    def test_log_says_since_when(self) -> None:
+        self.clock.advance(1000)
+        informer = self.begin(listing(named("a")), stream(self.body), silence, stream(Body()))
+        with capturedLogs() as events:
+            self.clock.advance(1)
+            self.clock.advance(89)
+            self.clock.advance(PROBE)
+            self.assertEqual(informer.stale_since, 1001)
+            self.clock.advance(1)
+            self.clock.advance(1)
+        cause = "The hub did not answer within 3 s."
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            [
+                f"secrets of the hub have not been heard of for 92 s: {cause}",
+                "secrets of the hub are up to date, after 94 s",
+            ],
+        )
+
+    def test_other_calls_hear_the_hub_too(self) -> None:
+        hub = FakeHub(listing(), stream(self.body), reply(200, {}), reply(200, b"<html>"))
+        client = hub.client(self.clock)
+        informer = Informer(client, SECRETS, self.clock, lambda: 0.0, "vela")
+        informer.start()
+        self.clock.advance(1)
+        for _ in range(2):
+            self.clock.advance(40)
+            Deferred.fromCoroutine(client.call("GET", "/version")).addErrback(
+                lambda failure: failure.trap(HubUnavailable)
+            )
+        self.body.break_off()
+        self.assertEqual(informer.stale_since, 41)
+
+    def test_nonsense_is_not_hearing(self) -> None:
+        """Silence lasts until something is understood."""
+        nonsense = reply(200, b"<html>\n")
+        hub = FakeHub(listing(named("a")), stream(self.body), otherwise=nonsense)
+        informer = Informer(hub.client(self.clock), SECRETS, self.clock, lambda: 0.0, "vela")
+        informer.start()
+        self.clock.advance(1)
+        self.body.break_off()
+        self.clock.pump([1.0] * 200)
+        self.assertEqual(informer.stale_since, 1)
+        self.assertIn("for 200 s", informer.problems()[0])
 
     def test_never_heard(self) -> None:
         informer = self.begin(silence)

@@ -3,10 +3,13 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.error import DNSLookupError
+from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IResponse
 
 from clustergateway.errors import (
     AlreadyExists,
@@ -20,9 +23,10 @@ from clustergateway.errors import (
     TooManyRequests,
 )
 from clustergateway.kube.client import APPLY, JSON_PATCH, KubeClient
-from clustergateway.model.resourcetype import LEASES, SECRETS, ResourceType
+from clustergateway.model.resourcetype import ACCESS_REVIEWS, LEASES, SECRETS, ResourceType
 from clustergateway.testing.hub import (
     Answer,
+    Asked,
     Body,
     FakeHub,
     TestCredentials,
@@ -39,6 +43,16 @@ NODES = ResourceType("", "v1", "nodes", "Node", namespaced=False)
 EAST = {"metadata": {"name": "east", "namespace": "vela"}}
 REFUSE: Answer = refuse
 SILENCE: Answer = silence
+
+
+def unconnected(_: Asked) -> Deferred[IResponse]:
+    """The connection takes too long."""
+    return fail(ConnectTimeout())
+
+
+def unknown(_: Asked) -> Deferred[IResponse]:
+    """Its name has no address."""
+    return fail(DNSLookupError())
 
 
 class ClientCase(SynchronousTestCase):
@@ -190,6 +204,106 @@ class TroubleTests(ClientCase):
     def test_no_timers_left(self) -> None:
         self.result(self.client(reply(200, EAST)).get(SECRETS, "east", "vela"))
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class ReviewTests(ClientCase):
+    """After one review that nobody answered, the next ones do not wait as long again."""
+
+    def ask(self, client: KubeClient) -> Deferred[Any]:
+        return Deferred.fromCoroutine(client.review(ACCESS_REVIEWS, {}))
+
+    def fails(self, review: Deferred[Any]) -> str:
+        failure = self.failureResultOf(review, HubUnavailable)
+        assert isinstance(failure.value, HubUnavailable)
+        self.assertIsNone(failure.value.retry_after)
+        return failure.value.message
+
+    def silent(self, *following: Answer) -> KubeClient:
+        """A client whose first review has not been answered."""
+        client = self.client(SILENCE, *following)
+        review = self.ask(client)
+        self.clock.advance(10)
+        self.assertIn("within 10 s", self.fails(review))
+        return client
+
+    def test_answered(self) -> None:
+        client = self.client(reply(201, {"status": {}}))
+        self.assertEqual(self.successResultOf(self.ask(client)), {"status": {}})
+        (asked,) = self.hub.asked
+        self.assertEqual((asked.method, asked.body), ("POST", {}))
+
+    def test_at_once(self) -> None:
+        client = self.silent()
+        for _ in range(3):
+            self.assertIn("did not answer lately", self.fails(self.ask(client)))
+        self.assertEqual(len(self.hub.asked), 1)
+
+    def test_one_finds_out(self) -> None:
+        client = self.silent(SILENCE, reply(201, {}))
+        self.clock.advance(2)
+        probe = self.ask(client)
+        self.assertNoResult(probe)
+        self.assertIn("did not answer lately", self.fails(self.ask(client)))
+        self.assertEqual(len(self.hub.asked), 2)
+        self.clock.advance(10)
+        self.assertIn("within 10 s", self.fails(probe))
+        self.clock.advance(3.9)
+        self.assertIn("did not answer lately", self.fails(self.ask(client)))
+        self.clock.advance(0.1)
+        self.assertEqual(self.successResultOf(self.ask(client)), {})
+        self.hub.answers = [reply(201, {}), reply(201, {})]
+        for _ in range(2):
+            self.assertEqual(self.successResultOf(self.ask(client)), {})
+
+    def test_pauses_stay_short(self) -> None:
+        client = self.client()
+        for _ in range(10):
+            review = self.ask(client)
+            self.clock.advance(10)
+            self.assertIn("within 10 s", self.fails(review))
+            self.clock.advance(5)
+
+    def test_any_answer_is_one(self) -> None:
+        """Refusals come at once; nobody has to be kept from waiting for them."""
+        for answer in (status(500, ""), status(429, ""), status(403, "Forbidden"), REFUSE, reply(201, b"<html>")):
+            client = self.silent(answer, reply(201, {}))
+            self.clock.advance(2)
+            self.failureResultOf(self.ask(client))
+            self.assertEqual(self.successResultOf(self.ask(client)), {})
+
+    def test_abandoned(self) -> None:
+        """The next one is the one that finds out."""
+        client = self.silent(SILENCE, reply(201, {}))
+        self.clock.advance(2)
+        probe = self.ask(client)
+        probe.cancel()
+        self.failureResultOf(probe, CancelledError)
+        self.assertEqual(self.successResultOf(self.ask(client)), {})
+
+    def test_other_calls_go_on(self) -> None:
+        client = self.silent(reply(200, EAST))
+        self.assertEqual(self.result(client.get(SECRETS, "east", "vela")), EAST)
+
+    def test_told(self) -> None:
+        """Whoever wants to know is told of each call that is not answered in time, of no other."""
+        told: list[float] = []
+        client = self.client(SILENCE, REFUSE, status(500, ""), reply(200, EAST), unconnected, SILENCE)
+        leave = client.pulse.on_missed(lambda: told.append(self.clock.seconds()))
+        for seconds in (10, 0, 0, 0, 0):
+            call = Deferred.fromCoroutine(client.get(SECRETS, "east", "vela")).addErrback(lambda _: None)
+            self.clock.advance(seconds)
+            self.successResultOf(call)
+        self.assertEqual(told, [10, 10])
+        leave()
+        self.ask(client).addErrback(lambda _: None)
+        self.clock.advance(10)
+        self.assertEqual(told, [10, 10])
+
+    def test_no_retry_after_where_waiting_may_not_help(self) -> None:
+        """A connection that is refused may be a restart, and is refused at once; the rest may last."""
+        for answer, retry_after in ((REFUSE, 1), (unconnected, None), (unknown, None)):
+            error = self.error(self.client(answer).get(SECRETS, "east", "vela"), HubUnavailable)
+            self.assertEqual(error.retry_after, retry_after)
 
 
 class CredentialTests(ClientCase):

@@ -75,6 +75,12 @@ class FollowedFileTests(SynchronousTestCase):
         self.assertRaises(ConfigurationError, self.file.start)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_no_file(self) -> None:
+        file = FollowedFile("", self.clock, self.use)
+        file.start()
+        self.assertEqual((self.used, file.problems(), self.clock.getDelayedCalls()), ([], (), []))
+        file.stop()
+
     def test_stop(self) -> None:
         self.file.start()
         self.file.stop()

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import GatewayError
 from clustergateway.kube.client import Object
-from clustergateway.kube.watcher import SILENCE, Watcher
+from clustergateway.kube.watcher import DOUBT, PROBE, SETTLED, SILENCE, Watcher
 from clustergateway.model.resourcetype import SECRETS
 from clustergateway.testing.hub import Answer, Body, FakeHub, refuse, reply, silence, status, stream, truncate
 
@@ -54,8 +54,9 @@ class WatcherTests(SynchronousTestCase):
 
     def begin(self, *answers: Answer) -> None:
         self.hub = FakeHub(*answers)
+        self.client = self.hub.client(self.clock)
         self.watcher = Watcher(
-            self.hub.client(self.clock),
+            self.client,
             SECRETS,
             self.diary,
             self.clock,
@@ -98,7 +99,10 @@ class WatcherTests(SynchronousTestCase):
         self.body.event("MODIFIED", **named("a", "7"))
         self.body.event("DELETED", **named("b", "8"))
         self.body.event("BOOKMARK", metadata={"resourceVersion": "9"})
-        self.assertEqual(self.told(), ["fresh", "= a b", "fresh", "ADDED c", "MODIFIED a", "DELETED b", "reached 9"])
+        self.assertEqual(
+            self.told(),
+            ["fresh", "= a b", "fresh", "ADDED c", "fresh", "MODIFIED a", "fresh", "DELETED b", "fresh", "reached 9"],
+        )
 
     def test_ends_and_goes_on(self) -> None:
         self.begin(listing(), stream(self.body), stream(Body()))
@@ -124,7 +128,9 @@ class WatcherTests(SynchronousTestCase):
             self.clock.advance(seconds - 0.1)
             self.assertEqual(self.asked(), [])
             self.clock.advance(0.1)
-        self.assertEqual(self.told(), ["stale"] * 6 + ["fresh", "= a", "fresh"])
+        self.assertEqual(self.told(), ["stale"] * 6 + ["fresh", "= a"])
+        self.clock.advance(SETTLED)
+        self.assertEqual(self.told(), ["fresh"])
 
     def test_too_many_requests(self) -> None:
         self.begin(status(429, "TooManyRequests", retry_after="7"), listing(), status(429, "", retry_after="9"))
@@ -191,7 +197,7 @@ class WatcherTests(SynchronousTestCase):
         self.assertTrue(self.body.hung_up)
         self.clock.advance(1)
         self.assertEqual(self.asked(), ["list", "watch 5", "list", "watch 30"])
-        self.assertEqual(self.told(), ["fresh", "= a", "fresh", "fresh", "= b", "fresh"])
+        self.assertEqual(self.told(), ["fresh", "= a", "fresh", "= b"])
 
     def test_expired_at_once(self) -> None:
         self.begin(listing(), status(410, "Expired"), listing(version="30"), stream(self.body))
@@ -221,7 +227,82 @@ class WatcherTests(SynchronousTestCase):
         self.assertEqual(self.told()[-1], "stale")
         self.clock.advance(1)
         self.assertEqual(self.asked(), ["list", "watch 5", "watch 5"])
+        self.assertEqual(self.told(), [])
+        self.clock.advance(SETTLED)
         self.assertEqual(self.told(), ["fresh"])
+
+    def test_silent_and_gone(self) -> None:
+        """The watch that finds out is given less time than others."""
+        self.begin(listing(), stream(self.body))
+        self.clock.advance(SILENCE)
+        self.told()
+        self.clock.advance(PROBE)
+        self.assertEqual(self.told(), ["stale"])
+
+    def missed(self) -> None:
+        """Another call is not answered in time."""
+        self.client.pulse.missed()
+
+    def test_doubted(self) -> None:
+        """When something else is not answered, a quiet watch is begun anew, and whoever is gone is found out."""
+        self.begin(listing(), stream(self.body), stream(second := Body()))
+        self.clock.advance(DOUBT)
+        self.missed()
+        self.assertTrue(self.body.hung_up)
+        self.assertEqual(self.asked(), ["list", "watch 5", "watch 5"])
+        self.clock.advance(DOUBT)
+        self.told()
+        self.missed()
+        self.assertTrue(second.hung_up)
+        self.assertEqual(self.asked(), ["watch 5"])
+        self.assertEqual(self.told(), [])
+        self.clock.advance(PROBE)
+        self.assertEqual(self.told(), ["stale"])
+
+    def test_not_doubted(self) -> None:
+        """What has just been heard is there, and what is being tried will be known soon."""
+        self.begin(listing(), stream(self.body), silence)
+        self.missed()
+        self.clock.advance(50)
+        self.body.event("BOOKMARK", metadata={"resourceVersion": "9"})
+        self.clock.advance(DOUBT - 0.1)
+        self.missed()
+        self.assertEqual(self.asked(), ["list", "watch 5"])
+        self.clock.advance(0.1)
+        self.missed()
+        self.missed()
+        self.assertEqual(self.asked(), ["watch 9"])
+
+    def test_a_doubt_is_for_once(self) -> None:
+        """The watch after the one that found out has its full time."""
+        self.begin(listing(), stream(self.body), silence, silence)
+        self.clock.advance(DOUBT)
+        self.missed()
+        self.clock.advance(PROBE)
+        self.clock.advance(1)
+        self.told()
+        self.clock.advance(9.9)
+        self.assertEqual(self.told(), [])
+        self.clock.advance(0.1)
+        self.assertEqual(self.told(), ["stale"])
+
+    def test_nonsense_is_not_hearing(self) -> None:
+        """Whatever answers 200 to everything is no apiserver."""
+        for nonsense in (b"", b"<html>", b"<html>\n", b"{}\n", b'{"type": "ADDED", "object": {}}\n'):
+            self.begin(listing(), refuse)
+            self.hub.otherwise = reply(200, nonsense)
+            self.told()
+            self.clock.pump([0.5] * 100)
+            self.assertNotIn("fresh", self.told(), nonsense)
+            self.watcher.stop()
+
+    def test_nonsense_without_end(self) -> None:
+        self.begin(listing(), refuse, stream(self.body))
+        self.clock.advance(1)
+        self.told()
+        self.body.send(b"<html>")
+        self.clock.pump([1.0] * 80)
+        self.assertEqual(self.told(), [])
 
     def test_server_that_ends_every_watch_at_once(self) -> None:
         self.begin(listing())
@@ -242,6 +323,9 @@ class WatcherTests(SynchronousTestCase):
             self.clock.advance(advance)
             self.watcher.stop()
             self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.asked()
+            self.missed()
+            self.assertEqual(self.asked(), [])
         self.assertTrue(self.body.hung_up)
 
     def test_stop_from_within(self) -> None:

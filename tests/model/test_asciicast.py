@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.model.asciicast import Event, Header, NotACast, Text, parse_events, parse_header
+from clustergateway.model.asciicast import (
+    Event,
+    Header,
+    NotACast,
+    Text,
+    exit_marker,
+    marked_exit,
+    parse_events,
+    parse_header,
+)
 from clustergateway.model.channels import TerminalSize
 
 seconds = st.floats(0, 1e6).map(lambda number: round(number, 6))
@@ -39,8 +48,22 @@ class RoundTripTests(SynchronousTestCase):
         decoder = Text()
         self.assertEqual(decoder.feed(raw[:cut]) + decoder.feed(raw[cut:]) + decoder.end(), raw.decode())
 
+    @given(seconds, st.integers(0, 255))
+    def test_an_exit(self, at: float, code: int) -> None:
+        (event,) = parse_events([exit_marker(at, code).line()])
+        self.assertEqual((event.at, marked_exit(event)), (at, code))
+
 
 class FormatTests(SynchronousTestCase):
+    def test_what_is_no_exit(self) -> None:
+        for code, text in (
+            ("o", "exit status 0"),
+            ("m", "exit status"),
+            ("m", "exit status 0 "),
+            ("m", "exit status \u0664"),
+        ):
+            self.assertIsNone(marked_exit(Event(0.0, code, text)))
+
     def test_header(self) -> None:
         line = Header(TerminalSize(100, 30), 1700000000, "jane in east", "sh", {"pod": "web"}).line()
         self.assertEqual(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.model.auditbody import Collected, Omitted, may_be_shown
+from clustergateway.model.auditbody import Collected, Omitted, hidden
 
 
 def collected(*data: bytes, limit: int = 1000) -> Collected:
@@ -28,14 +28,22 @@ class ResourceTests(SynchronousTestCase):
             ("deployments", "scale"),
             ("serviceaccounts", ""),
         ):
-            self.assertTrue(may_be_shown(resource, subresource))
+            self.assertEqual(hidden(resource, subresource, "get"), "")
 
     def test_what_may_not(self) -> None:
         for resource, subresource in (
             *(("secrets", ""), ("secrets", "status"), ("serviceaccounts", "token"), ("tokenreviews", "")),
             *(("pods", "exec"), ("pods", "log"), ("services", "proxy"), ("nodes", "proxy"), ("", "")),
         ):
-            self.assertFalse(may_be_shown(resource, subresource), resource)
+            self.assertTrue(hidden(resource, subresource, "get"), resource)
+
+    def test_why_not(self) -> None:
+        for given_, why in (
+            *((("secrets", "", "get"), "secrets hold secrets"), (("", "", "get"), "it is no resource's")),
+            (("serviceaccounts", "token", "create"), "serviceaccounts/token hold secrets"),
+            *((("pods", "log", "get"), "it is a stream"), (("pods", "", "watch"), "it is a stream")),
+        ):
+            self.assertEqual(hidden(*given_), why)
 
 
 class BodyTests(SynchronousTestCase):

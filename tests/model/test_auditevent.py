@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.model.auditevent import Told, audit_id, event, micro_time
+from clustergateway.errors import Forbidden
+from clustergateway.model.auditevent import Told, account, audit_id, event, micro_time
 from clustergateway.model.auditpolicy import COMPLETE, PANIC, RECEIVED, STAGES, STARTED, Level
 from clustergateway.model.identity import Identity
 from clustergateway.model.record import Record
+from clustergateway.model.status import status
 
 JANE = Identity("jane", ("dev",), "42", (("scopes", ("a", "b")),), "x509")
 READER = Identity("reader", ("view",))
@@ -170,9 +172,51 @@ class EventTests(SynchronousTestCase):
         found = event(record(code=403, outcome="refused", cause="no"), Level.METADATA, COMPLETE, 3.0, Told({}))
         self.assertEqual(found["responseStatus"], {"metadata": {}, "status": "Failure", "message": "no", "code": 403})
 
+    def status(self, told: Told | None = None, **more: Any) -> dict[str, Any]:
+        found: dict[str, Any] = event(record(**more), Level.METADATA, COMPLETE, 3.0, told or Told({}))["responseStatus"]
+        return found
+
+    def test_a_refusal_of_the_gateway_says_what_the_client_was_told(self) -> None:
+        refused = record(outcome="refused")
+        refused.failed_with(Forbidden("no", cluster="east", hop="upstream"), answered=True)
+        self.assertEqual(
+            event(refused, Level.METADATA, COMPLETE, 3.0, Told({}))["responseStatus"],
+            {
+                "metadata": {},
+                "status": "Failure",
+                "message": 'cluster "east" upstream: no',
+                "reason": "Forbidden",
+                "code": 403,
+            },
+        )
+
+    def test_a_refusal_of_the_cluster_says_what_the_cluster_said(self) -> None:
+        told = Told({}, message="pods is forbidden", reason="Forbidden")
+        self.assertEqual(
+            self.status(told, code=403),
+            {"metadata": {}, "status": "Failure", "message": "pods is forbidden", "reason": "Forbidden", "code": 403},
+        )
+
     def test_a_client_that_left(self) -> None:
-        found = event(record(code=0, outcome="client-gone"), Level.METADATA, COMPLETE, 3.0, Told({}))
-        self.assertEqual(found["responseStatus"]["code"], 499)
+        self.assertEqual(self.status(code=0, outcome="client-gone"), {"metadata": {}, "status": "Failure", "code": 499})
+        self.assertEqual(self.status(code=200, outcome="client-gone")["status"], "Failure")
+
+    def test_a_client_that_has_seen_enough(self) -> None:
+        both: tuple[dict[str, Any], ...] = ({"verb": "watch"}, {"subresource": "log"})
+        for what in both:
+            self.assertEqual(self.status(code=200, outcome="client-gone", **what), {"metadata": {}, "code": 200})
+            self.assertEqual(self.status(code=0, outcome="client-gone", **what)["status"], "Failure")
+            self.assertEqual(self.status(code=403, outcome="client-gone", **what)["status"], "Failure")
+
+    def test_the_way_it_came(self) -> None:
+        for address, forwarded, expected in (
+            ("10.0.0.1", ("192.0.2.1", "192.0.2.2"), ["192.0.2.1", "192.0.2.2", "10.0.0.1"]),
+            ("10.0.0.1", ("192.0.2.1", "10.0.0.1"), ["192.0.2.1", "10.0.0.1"]),
+            ("", ("192.0.2.1",), ["192.0.2.1"]),
+        ):
+            found = event(record(address=address, forwarded=forwarded), Level.METADATA, RECEIVED, 1.0, Told({}))
+            self.assertEqual(found["sourceIPs"], expected)
+        self.assertNotIn("sourceIPs", event(record(address=""), Level.METADATA, RECEIVED, 1.0, Told({})))
 
     def test_a_session(self) -> None:
         found = event(record(upgrade="websocket", code=101), Level.METADATA, COMPLETE, 3.0, Told({}, exit_code=0))
@@ -200,6 +244,51 @@ class EventTests(SynchronousTestCase):
         found = event(record, level, stage, max(0.0, record.ended), Told({}, {"x": 1}, [1], 1))
         self.assertEqual(wrong(found), [])
         self.assertEqual(json.loads(json.dumps(found)), found)
+
+
+class AccountTests(SynchronousTestCase):
+    """Each object that the level asks for is there, or it is said why not."""
+
+    def told(self, level: Level = Level.REQUEST_RESPONSE, told: Told | None = None, **more: Any) -> Told:
+        told = told or Told({})
+        account(told, record(**more), level)
+        return told
+
+    def test_what_is_there_needs_no_words(self) -> None:
+        self.assertEqual(self.told(told=Told({}, {"a": 1}, {"b": 2})).notes, {})
+
+    def test_what_there_was_none_of_neither(self) -> None:
+        self.assertEqual(self.told(bytes_in=0, bytes_out=0).notes, {})
+
+    def test_what_the_level_does_not_ask_for_neither(self) -> None:
+        self.assertEqual(self.told(Level.METADATA).notes, {})
+        self.assertEqual(list(self.told(Level.REQUEST).notes), ["request-object"])
+
+    def test_what_is_not_shown(self) -> None:
+        cases: tuple[tuple[dict[str, Any], str], ...] = (
+            ({"resource": "secrets"}, "omitted: secrets hold secrets"),
+            ({"verb": "watch"}, "omitted: it is a stream"),
+            ({"resource": ""}, "omitted: it is no resource's"),
+            ({}, "omitted: it was not looked at"),
+        )
+        for what, why in cases:
+            self.assertEqual(self.told(**what).notes, {"request-object": why, "response-object": why})
+
+    def test_a_better_reason_stays(self) -> None:
+        notes = {"request-object": "omitted: it is not JSON", "response-object": "omitted: it is not JSON"}
+        self.assertEqual(self.told(told=Told(dict(notes))).notes, notes)
+
+    def test_a_body_that_nobody_read(self) -> None:
+        self.assertIn("request-object", self.told(bytes_in=0, unread=True).notes)
+
+    def test_a_refusal_of_our_own_is_shown_whatever_it_is_about(self) -> None:
+        refusal = status(Forbidden("no"))
+        told = self.told(told=Told({"response-object": "omitted: x"}), resource="secrets", refusal=refusal)
+        self.assertEqual((told.response["kind"], told.response["message"]), ("Status", "no"))
+        self.assertEqual(list(told.notes), ["request-object"])
+
+    def test_but_not_where_it_had_no_body(self) -> None:
+        self.assertIsNone(self.told(refusal=status(Forbidden("no")), bytes_out=0).response)
 
 
 class SmallTests(SynchronousTestCase):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
+from clustergateway.model.backoff import Backoff
 from clustergateway.model.breaker import PROBE_LIMIT, THRESHOLD, Breaker
 
 
@@ -80,6 +81,15 @@ class BreakerTests(SynchronousTestCase):
         for _ in range(THRESHOLD):
             breaker.failed(0.0, 1.0)
         self.assertEqual(breaker.admit(0.0), 0.5)
+
+    def test_less_patient(self) -> None:
+        breaker = Breaker(1, Backoff(first=2.0, most=5.0, spread=0.0))
+        for pause in (2.0, 4.0, 5.0):
+            breaker.failed(0.0, 1.0)
+            self.assertEqual(breaker.admit(0.0), pause)
+            breaker.admit(pause)
+        breaker.succeeded()
+        self.assertEqual(breaker.admit(0.0), 0.0)
 
     def test_after_recovery_it_begins_anew(self) -> None:
         breaker = opened()

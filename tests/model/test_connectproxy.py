@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import (
+    ClusterUnavailable,
     GatewayError,
     UpstreamMalformed,
     UpstreamRefused,
@@ -72,6 +73,7 @@ class ConnectTests(SynchronousTestCase):
         for code, kind in (
             (301, UpstreamRefused),
             (403, UpstreamRefused),
+            (401, UpstreamRefused),
             (407, UpstreamRefused),
             (502, UpstreamRefused),
             (504, UpstreamTimeout),
@@ -81,6 +83,17 @@ class ConnectTests(SynchronousTestCase):
             self.assertEqual("proxy", caught.exception.hop)
             self.assertIn(str(code), caught.exception.message)
             self.assertNotIn("secret", caught.exception.message)
+
+    def test_who_asks_for_a_password(self) -> None:
+        """Tinyproxy says 401 where 407 is meant."""
+        for code in (401, 407):
+            for authorization, meaning in (
+                (b"Basic secret", "does not accept the credential in proxy-url"),
+                (b"", "wants a user and password in proxy-url"),
+            ):
+                with self.assertRaises(UpstreamRefused) as caught:
+                    Connect("c1", 1, authorization).feed(b"HTTP/1.0 %d Unauthorized\r\n\r\nbody" % code)
+                self.assertEqual(caught.exception.message, f"the proxy {meaning} ({code} to CONNECT c1:1)")
 
     def test_not_http(self) -> None:
         for data in (
@@ -125,3 +138,18 @@ class KonnectivityConnectTests(SynchronousTestCase):
         with self.assertRaises(UpstreamRefused) as caught:
             KonnectivityConnect("c1", 443).feed(OK + b"HTTP/1.1 500 Internal Server Error\r\n")
         self.assertEqual("tunnel", caught.exception.hop)
+
+    def test_refusals(self) -> None:
+        for code, body, kind, words in (
+            (500, b"currently no tunnels available: No agent available", ClusterUnavailable, "no konnectivity agent"),
+            (502, b"dial tcp 10.0.0.1:1: connect: connection refused\n", UpstreamRefused, "connection refused"),
+            (502, b"dial tcp: lookup c1: no such host", UpstreamUnresolvable, "no such host"),
+            (502, b"dial tcp 10.0.0.1:1: i/o timeout", UpstreamTimeout, "i/o timeout"),
+            (502, b"a\r\nb\xff", UpstreamRefused, "could not connect to c1:443: a  b"),
+            (502, b"", UpstreamRefused, "502 to CONNECT"),
+            (405, b"x", UpstreamRefused, "405 to CONNECT"),
+        ):
+            with self.assertRaises(kind) as caught:
+                KonnectivityConnect("c1", 443).feed(b"HTTP/1.1 %d x\r\nConnection: close\r\n\r\n%b" % (code, body))
+            self.assertIn(words, caught.exception.message)
+            self.assertIn("c1:443", caught.exception.message)

@@ -54,6 +54,28 @@ class EndpointChoiceTests(SynchronousTestCase):
             self.choice.failed("a", 0)
         self.assertEqual(8, self.choice.avoided("a", 0))
 
+    def test_a_hundred_at_a_time_fail_once(self) -> None:
+        for now in range(100):
+            self.choice.failed("a", 1 + now / 1000, began=now / 1000)
+        self.assertEqual(1, self.choice.avoided("a", 1))
+
+    def test_a_probe_that_fails_is_another_failure(self) -> None:
+        self.choice.failed("a", 1, began=0)
+        self.choice.trying("a", 2)
+        self.choice.failed("a", 2.5, began=2)
+        self.assertEqual(2, self.choice.avoided("a", 2.5))
+
+    def test_what_is_overtaken_is_avoided(self) -> None:
+        self.choice.overtaken("a", 0.3, began=0)
+        self.assertEqual("bca", self.order(1.2))
+        self.assertEqual("abc", self.order(1.3))
+
+    def test_what_is_overtaken_is_given_longer_next_time(self) -> None:
+        self.choice.overtaken("a", 0.3, began=0)
+        self.assertEqual(0.6, self.choice.stagger("a"))
+        self.choice.overtaken("a", 2.1, began=1.5)
+        self.assertEqual(0.75, self.choice.stagger("a"))
+
     def test_all_failed_the_one_due_soonest_is_first(self) -> None:
         for key, now in (("b", 0), ("c", 0.1), ("a", 0.2)):
             self.choice.failed(key, now)

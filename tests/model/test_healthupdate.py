@@ -28,7 +28,14 @@ class HealthUpdateTests(SynchronousTestCase):
         self.assertEqual(found, HealthUpdate(Health(False, "ConnectionTimeout"), "5"))
 
     def test_nothing_is_known(self) -> None:
-        self.assertEqual(parse_health_update(b"{}", "", "east"), HealthUpdate(Health(), ""))
+        body = b'{"metadata":{"name":"east"}}'
+        self.assertEqual(parse_health_update(body, "", "east"), HealthUpdate(Health(), ""))
+
+    def test_without_a_name(self) -> None:
+        for body in (b"{}", b'{"metadata":{}}', b'{"metadata":{"name":""},"status":{"healthy":true}}'):
+            error = self.assertRaises(BadRequest, parse_health_update, body, JSON, "east")
+            wanted = "the name of the object (east based on URL) was undeterminable: name must be provided"
+            self.assertEqual(error.message, wanted)
 
     def test_bad_requests(self) -> None:
         for body in (
@@ -36,13 +43,14 @@ class HealthUpdateTests(SynchronousTestCase):
             b"[]",
             b"{",
             b"[" * 100000,
-            b'{"kind":"Pod"}',
-            b'{"apiVersion":"v1"}',
+            b'{"kind":"Pod","metadata":{"name":"east"}}',
+            b'{"apiVersion":"v1","metadata":{"name":"east"}}',
             b'{"metadata":[]}',
             b'{"metadata":{"name":"west"}}',
-            b'{"metadata":{"resourceVersion":5}}',
-            b'{"status":{"healthy":"true"}}',
-            b'{"status":{"healthyReason":1}}',
+            b'{"metadata":{"name":5}}',
+            b'{"metadata":{"name":"east","resourceVersion":5}}',
+            b'{"metadata":{"name":"east"},"status":{"healthy":"true"}}',
+            b'{"metadata":{"name":"east"},"status":{"healthyReason":1}}',
         ):
             self.assertRaises(BadRequest, parse_health_update, body, JSON, "east")
 

@@ -16,7 +16,7 @@ from clustergateway.errors import (
     UriTooLong,
 )
 from clustergateway.model.headers import request_table
-from clustergateway.model.http1 import METHODS, RequestHead, RequestParser, climbs, parse_request
+from clustergateway.model.http1 import METHODS, RequestHead, RequestParser, climbs, goes_up, parse_request
 from clustergateway.settings import Limits
 
 LIMITS = Limits()
@@ -360,6 +360,16 @@ class Climbing(SynchronousTestCase):
             depth += {b"..": -1, b"%2e%2E": -1, b"a": 1, b"x%2fy": 2}.get(segment, 0)
             lowest = min(lowest, depth)
         self.assertIs(lowest < 0, climbs(b"/" + b"/".join(segments)))
+
+
+class GoingUp(SynchronousTestCase):
+    def test_examples(self) -> None:
+        for path in (
+            b"/..", b"/a/../b", b"/a/%2e%2E/b", b"/a/.%2e", b"/a%2f..%2Fb", b"/a\\..\\b", b"/a%5c..", b"/a/..;x/b",
+        ):  # fmt: skip
+            self.assertTrue(goes_up(path), path)
+        for path in (b"", b"/", b"/a.b/...", b"/..a/b..", b"/./.a", b"/a%2e%2eb", b"/;..", b"/apis/a.b.c/v1/"):
+            self.assertFalse(goes_up(path), path)
 
 
 NAMES = st.text(TOKEN, min_size=1, max_size=12)

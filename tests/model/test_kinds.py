@@ -22,6 +22,12 @@ class KindTests(SynchronousTestCase):
         found = VIRTUAL_CLUSTERS.initial([gateway("a", old), gateway("c", new), gateway("b", new), gateway("z")], 5)
         self.assertEqual([item.name for item in VIRTUAL_CLUSTERS.order(found)], ["local", "b", "c", "a", "z"])
 
+    def test_a_cluster_called_local_is_a_gateway_but_no_virtual_cluster(self) -> None:
+        found = VIRTUAL_CLUSTERS.initial([gateway("a"), gateway("local", version="3")], 5)
+        self.assertEqual([(item.name, item.version) for item in found], [("a", 5), ("local", 1)])
+        self.assertEqual([item.name for item in CLUSTER_GATEWAYS.initial([gateway("local")], 5)], ["local"])
+        self.assertEqual((VIRTUAL_CLUSTERS.reserved, CLUSTER_GATEWAYS.reserved), ({"local"}, set()))
+
     def test_versions(self) -> None:
         found = VIRTUAL_CLUSTERS.initial([gateway("a", version="3"), gateway("b", version="x"), gateway("c")], 5)
         self.assertEqual([(item.name, item.version) for item in found], [("a", 3), ("b", 5), ("c", 5), ("local", 1)])

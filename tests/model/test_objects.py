@@ -94,6 +94,14 @@ class ClusterGatewayTests(SynchronousTestCase):
             },
         )
 
+    def test_of_endpoints_of_several_kinds_the_first_is_shown(self) -> None:
+        tunnelled = replace(EAST, endpoints=(Endpoint("east", 443, ca=b"PEM", via_cluster_proxy=True), *EAST.endpoints))
+        self.assertEqual({"type": "ClusterProxy"}, cluster_gateway(tunnelled, 1)["spec"]["access"]["endpoint"])
+        self.assertEqual("ClusterProxy", virtual_cluster(tunnelled, 1)["spec"]["endpoint"])
+        mixed = replace(EAST, endpoints=(*EAST.endpoints, Endpoint("east", 443, via_cluster_proxy=True)))
+        shown = cluster_gateway(mixed, 1)["spec"]["access"]["endpoint"]
+        self.assertEqual(("Const", "http://proxy:3128"), (shown["type"], shown["const"]["proxy-url"]))
+
     def test_no_secret_is_shown(self) -> None:
         pair = issue_client(new_authority("ca", DAY), "u", ("g",), DAY)
         credentials: list[Credential] = [

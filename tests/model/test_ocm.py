@@ -77,6 +77,11 @@ class MergeTests(SynchronousTestCase):
         gateway = merged(secret("ClusterProxy"), cluster("https://a.example"))
         self.assertEqual([endpoint.via_cluster_proxy for endpoint in gateway.endpoints], [True])
 
+    def test_a_list_of_endpoints_alone(self) -> None:
+        manifest = secret(endpoints="[{url: https://b.example}, {type: ClusterProxy}]")
+        gateway = merged(manifest, cluster("https://a.example"))
+        self.assertEqual(["b.example", "east"], [endpoint.host for endpoint in gateway.endpoints])
+
     def test_no_endpoint_at_all(self) -> None:
         gateway = merged(secret(), cluster())
         self.assertEqual(gateway.unroutable, "neither the ManagedCluster nor the Secret has an endpoint")

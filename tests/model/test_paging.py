@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import BadRequest, Expired
+from clustergateway.errors import BadRequest, Expired, ResourceVersionTooLarge
 from clustergateway.model.listoptions import ListOptions, parse_list_options
 from clustergateway.model.paging import Page, decode_token, encode_token, list_page
 from clustergateway.model.query import decode_query
@@ -79,9 +79,14 @@ class PagingTests(SynchronousTestCase):
         for version in range(11, 20):
             found.put(Thing("c", version))
         self.assertRaises(Expired, list_page, found, options(f"continue={token}"))
-        for version in (10, 99):
-            query = f"resourceVersion={version}&resourceVersionMatch=Exact"
-            self.assertRaises(Expired, list_page, found, options(query))
+        self.assertRaises(Expired, list_page, found, options("resourceVersion=10&resourceVersionMatch=Exact"))
+
+    def test_versions_to_come(self) -> None:
+        for query in ("", "&resourceVersionMatch=Exact", "&resourceVersionMatch=NotOlderThan", "&limit=1"):
+            error = self.assertRaises(
+                ResourceVersionTooLarge, list_page, cache("ab"), options(f"resourceVersion=11{query}")
+            )
+            self.assertEqual(error.message, "Timeout: Too large resource version: 11, current: 10")
 
     def test_tokens_of_others(self) -> None:
         self.assertRaises(Expired, list_page, cache("ab"), options(f"continue={encode_token(99, 'a')}"))

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from clustergateway.errors import ConfigurationError
 from clustergateway.model.identity import ANONYMOUS, Attributes, Identity
 from clustergateway.model.policy import GROUP, OPEN, Policy, Rule, matches, parse_policy
+from clustergateway.model.requestinfo import parse_request_info
 
 JANE = Identity("jane", ("dev", "system:authenticated"))
 ROOT = Identity("root", ("system:masters",))
@@ -110,6 +111,53 @@ class DecideInnerTests(SynchronousTestCase):
     def test_acting(self) -> None:
         for verb in ("create", "update", "patch", "delete", "deletecollection", "post", "proxy"):
             self.assertFalse(self.inner(VIEWER, "prod-1", pods(verb)))
+
+    def test_questions_about_oneself(self) -> None:
+        """Asking what one may, or who one is, is a POST that changes nothing; only in exactly this place."""
+        access, rules = "selfsubjectaccessreviews", "selfsubjectrulesreviews"
+        authorization, authentication = "authorization.k8s.io", "authentication.k8s.io"
+
+        def asking(group: str, resource: str, verb: str = "create", **more: str) -> Attributes:
+            return Attributes(verb, group, "v1", resource, **more)
+
+        for what, allowed in (
+            (asking(authorization, access), True),
+            (asking(authorization, rules), True),
+            (asking(authentication, "selfsubjectreviews"), True),
+            (asking(authorization, "subjectaccessreviews"), False),
+            (asking(authorization, "localsubjectaccessreviews", namespace="default"), False),
+            (asking(authentication, "tokenreviews"), False),
+            (asking(authentication, access), False),
+            (asking(authorization, "selfsubjectreviews"), False),
+            (asking("", access), False),
+            (asking("example.org", access), False),
+            (asking(authorization, access, subresource="status"), False),
+            (asking(authorization, access, name="x"), False),
+            (asking(authorization, access, namespace="default"), False),
+            (asking(authorization, access, "update"), False),
+            (asking(authorization, access, "delete"), False),
+        ):
+            self.assertEqual(self.inner(VIEWER, "prod-1", what), allowed, what)
+            self.assertFalse(self.inner(VIEWER, "prod-1", what, upgrade=True), what)
+        getter = Policy((Rule(users=("jane",), clusters=("*",), verbs=("get",), read_only=True),))
+        self.assertFalse(self.inner(getter, "prod-1", asking(authorization, access)))
+
+    def test_options(self) -> None:
+        """kube-apiserver has no verb for OPTIONS of a resource; here it has one, and it reads."""
+        asker = Policy((Rule(users=("jane",), clusters=("*",), verbs=("options",)),))
+        for path in ("/api/v1/namespaces/default/pods", "/api/v1/pods/x", "/version"):
+            what = parse_request_info("OPTIONS", path, "")
+            self.assertTrue(self.inner(VIEWER, "prod-1", what), path)
+            self.assertTrue(self.inner(asker, "prod-1", what), path)
+            self.assertFalse(self.inner(VIEWER, "prod-1", what, upgrade=True), path)
+            self.assertFalse(self.inner(EDITOR, "east", what), path)
+        for subresource in ("proxy", "exec"):
+            what = parse_request_info("OPTIONS", f"/api/v1/nodes/x/{subresource}", "")
+            self.assertFalse(self.inner(VIEWER, "prod-1", what), subresource)
+        refused = EDITOR.decide_inner(JANE, "east", parse_request_info("OPTIONS", "/api/v1/pods", ""), False)
+        self.assertIn('User "jane" cannot options resource "pods"', refused.reason)
+        self.assertTrue(VIEWER.decide(JANE, gateway("", "prod-1")).allowed)
+        self.assertIn("cannot options resource", EDITOR.decide(JANE, gateway("")).reason)
 
     def test_get_that_acts(self) -> None:
         for subresource in ("exec", "attach", "portforward", "proxy"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -161,6 +163,43 @@ class RequestInfoTests(SynchronousTestCase):
             return
         if found.path:
             self.assertEqual(found, Attributes(method.lower(), path=found.path))
+
+    def test_what_another_server_might_read_otherwise(self) -> None:
+        for path in (
+            "/api/v1/nodes//n/proxy/run",
+            "/api/v1//nodes/n",
+            "/apis//v1/pods/p",
+            "/api/v1/namespaces//secrets",
+            "/api/v1/namespaces/proxy//secrets",
+            "/api/v1/namespaces/a/pods/proxy//exec",
+            "/api/v1/nodes%2F%2Fn/proxy",
+            "/api/v1/nodes\\n\\proxy",
+            "/api/v1/nodes/n%5Cproxy",
+            "/api/v1/proxy/namespaces/a//pods/p",
+            "/api/v1/nodes/n/./proxy/run",
+            "/api/v1/nodes/n/%2e/proxy/run",
+            "/api/v1/nodes/n/.;x/proxy/run",
+            "/./api/v1/secrets",
+            "/\\api\\v1\\secrets",
+        ):
+            with self.assertRaises(BadRequest, msg=path):
+                parse_request_info("GET", path, "")
+
+    def test_what_is_behind_a_proxy_may_be_anything(self) -> None:
+        for path in ("/api/v1/nodes/n/proxy//a\\b/./c", "/api/v1/proxy/namespaces/a/pods/p//x\\", "/metrics//x"):
+            parse_request_info("GET", path, "")
+
+    @given(
+        st.lists(st.sampled_from(["api", "apis", "v1", "watch", "proxy", "namespaces", "a", "", "pods"]), max_size=9)
+    )
+    def test_merged_slashes_change_nothing(self, parts: list[str]) -> None:
+        path = "/" + "/".join(parts)
+        try:
+            found = parse_request_info("GET", path, "")
+        except BadRequest:
+            return
+        if not found.path:
+            self.assertEqual(found, parse_request_info("GET", re.sub("/+", "/", path), ""))
 
     @given(st.lists(st.from_regex(r"[a-z]{3,8}", fullmatch=True), min_size=4, max_size=4))
     def test_round_trip(self, words: list[str]) -> None:

@@ -113,24 +113,25 @@ class OptionTests(SynchronousTestCase):
             self.assertEqual((route.rest, route.query), (rest, left), repr(query))
 
 
-class ClimbingTests(SynchronousTestCase):
+class GoingUpTests(SynchronousTestCase):
     def test_refused(self) -> None:
+        """Behind a server that takes them out, they would name something else than what was permitted."""
         for rest in (
             b"/..",
             b"/../x",
-            b"/a/../..",
-            b"/a//../..",
-            b"/./..",
-            b"/%2e%2e/x",
+            b"/a/..",
+            b"/openapi/../api/v1/secrets",
+            b"/openapi/%2e%2e/api/v1/secrets",
+            b"/api/v1/nodes/n/x/../proxy/run",
             b"/.%2E/x",
-            b"/a%2F..%2f..",
+            b"/a%2F..%2fb",
             b"?path=..",
-            b"?path=%2e%2e/x",
+            b"?path=a/%2e%2e/x",
         ):
             self.assertRaises(BadRequest, parse_route, EAST + rest)
 
-    def test_not_above_the_root(self) -> None:
-        for rest in (b"/a/..", b"/a/../b", b"/..a/b..", b"/...", b"/%252e%252e", b"/a?x=/../.."):
+    def test_dots_that_are_names(self) -> None:
+        for rest in (b"/..a/b..", b"/...", b"/a/./b", b"/%252e%252e", b"/a?x=/../..", b"/apis/a.b/v1"):
             route = parse_route(EAST + rest)
             assert route is not None
             self.assertEqual(route.target, rest)

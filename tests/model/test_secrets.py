@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -189,6 +190,51 @@ class ClusterProxyTests(SynchronousTestCase):
         self.assertTrue(endpoint.insecure)
 
 
+class EndpointsTests(SynchronousTestCase):
+    LIST = "- url: https://one.example\n- type: ClusterProxy\n- url: https://two\n  proxy-url: http://me:hunter2@proxy"
+
+    def listed(self, endpoint_type: str | None = None, **values: bytes | str) -> ClusterGateway:
+        plain: dict[str, bytes | str] = {"token": "hunter2", "ca_crt": CA, "endpoints": self.LIST}
+        return parse(secret(endpoint_type=endpoint_type), data=data(**{**plain, **values}))
+
+    def test_kinds_mixed(self) -> None:
+        gateway = self.listed()
+        expected = (
+            Endpoint("one.example", 443, ca=CA),
+            Endpoint("east", 443, ca=CA, server_name="kubernetes.default.svc", via_cluster_proxy=True),
+            Endpoint("two", 443, ca=CA, proxy_url="http://me:hunter2@proxy"),
+        )
+        self.assertEqual(gateway.endpoints, expected)
+        self.assertNotIn("hunter2", repr(gateway))
+
+    def test_generation_follows_the_list(self) -> None:
+        self.assertNotEqual(self.listed().generation, self.listed(endpoints="- url: https://one.example").generation)
+
+    def test_the_label_says_what_the_first_is(self) -> None:
+        self.assertEqual(self.listed("Const"), replace(self.listed(), labels=self.listed("Const").labels))
+        tunnelled = self.listed("ClusterProxy", endpoints="[{type: ClusterProxy}, {url: https://one}]")
+        self.assertEqual([True, False], [endpoint.via_cluster_proxy for endpoint in tunnelled.endpoints])
+        for kind in ("ClusterProxy", "Magic"):
+            error = self.assertRaises(ConfigurationError, self.listed, kind)
+            self.assertIn("cluster-endpoint-type is not the first endpoint's type, Const", error.message)
+
+    def test_not_beside_the_keys_for_one_way(self) -> None:
+        one: dict[str, str]
+        for one in ({"endpoint": "https://hunter2"}, {"proxy__url": "http://hunter2"}):
+            error = self.assertRaises(ConfigurationError, self.listed, **one)
+            self.assertEqual("data key endpoints says all of it; leave endpoint and proxy-url out", error.message)
+
+    def test_a_broken_list_is_named(self) -> None:
+        for text, complaint in (
+            ("", "data key endpoints is not a list"),
+            ("- url: https://one\n- hunter2: x", "data key endpoints[1] has an unknown key"),
+            (b"\xffhunter2", "data key 'endpoints' is not text"),
+        ):
+            values: dict[str, Any] = {"endpoints": text}
+            error = self.assertRaises(ConfigurationError, self.listed, **values)
+            self.assertIn(complaint, error.message)
+
+
 class BrokenTests(SynchronousTestCase):
     def broken(self, manifest: dict[str, Any], **values: Any) -> str:
         error = self.assertRaises(ConfigurationError, gateway_from_secret, {**manifest, **values})
@@ -264,7 +310,9 @@ class BrokenTests(SynchronousTestCase):
             ),
         ),
         st.sampled_from(["ServiceAccountToken", "X509", "Dynamic"]),
-        st.dictionaries(st.sampled_from(["token", "endpoint", "exec", "ca", "tls.crt", "proxy-url"]), st.text()),
+        st.dictionaries(
+            st.sampled_from(["token", "endpoint", "endpoints", "exec", "ca", "tls.crt", "proxy-url"]), st.text()
+        ),
     )
     def test_fails_in_no_other_way(self, noise: Any, kind: str, text: dict[str, str]) -> None:
         for manifest in (

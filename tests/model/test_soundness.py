@@ -32,6 +32,23 @@ class WarningTests(SynchronousTestCase):
             list(warnings(EAST, NOW + 366 * DAY)), ["the client certificate expired at 2028-01-15T08:00:00Z"]
         )
 
+    def test_chain(self) -> None:
+        def told(*chain: bytes) -> list[str]:
+            credential = CertificateCredential(b"".join(chain), PAIR.key)
+            return list(warnings(replace(EAST, credential=credential), NOW))
+
+        self.assertEqual(told(PAIR.certificate, authority().certificate), [])
+        stranger = authority("another").certificate
+        self.assertEqual(
+            told(PAIR.certificate, stranger), ["the client certificate is followed by one that did not issue it"]
+        )
+        same_name = new_authority("test-ca", NOW).certificate
+        self.assertEqual(len(told(PAIR.certificate, same_name)), 1)
+        self.assertEqual(
+            told(PAIR.certificate, authority().certificate, stranger),
+            ["certificate 3 in the chain of the client certificate did not issue the one before it"],
+        )
+
     def test_ca(self) -> None:
         old = replace(EAST, endpoints=(Endpoint("a", 443, ca=OLD), Endpoint("b", 443, ca=OLD)))
         self.assertEqual(list(warnings(old, NOW + 2 * DAY)), ["every certificate of the CA bundle expired"])

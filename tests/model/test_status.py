@@ -4,8 +4,8 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import BadRequest, TooManyRequests, Unauthenticated, UpstreamRefused
-from clustergateway.model.status import status, status_answer
+from clustergateway.errors import BadRequest, ResourceVersionTooLarge, TooManyRequests, Unauthenticated, UpstreamRefused
+from clustergateway.model.status import status, status_answer, warning
 
 
 class Statuses(SynchronousTestCase):
@@ -35,6 +35,25 @@ class Statuses(SynchronousTestCase):
         error = TooManyRequests("later", retry_after=7)
         self.assertEqual(7, status(error)["details"]["retryAfterSeconds"])
         self.assertIn(b"\r\nRetry-After: 7\r\n", status_answer(error, keep_alive=True))
+
+    def test_a_clusters_trouble_is_a_warning_too(self) -> None:
+        error = UpstreamRefused('said "no" \\ \r\nä', cluster="east", hop="connect")
+        data = status_answer(error, keep_alive=True)
+        self.assertIn(b'\r\nWarning: 299 - "cluster \\"east\\" connect: said \\"no\\" \\\\   ?"\r\n', data)
+        self.assertLess(len(warning(UpstreamRefused("x" * 5000, cluster="east"))), 600)
+        for other in (BadRequest("x", cluster="east"), TooManyRequests("x", cluster="east"), UpstreamRefused("x")):
+            self.assertNotIn(b"Warning", status_answer(other, keep_alive=True))
+
+    def test_a_version_that_is_yet_to_come(self) -> None:
+        answer = status(ResourceVersionTooLarge(12, 11))
+        self.assertEqual((504, "Timeout"), (answer["code"], answer["reason"]))
+        self.assertEqual(
+            {
+                "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+                "retryAfterSeconds": 1,
+            },
+            answer["details"],
+        )
 
     def test_answer(self) -> None:
         data = status_answer(Unauthenticated("ä"), keep_alive=False)

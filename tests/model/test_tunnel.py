@@ -167,6 +167,10 @@ class TunnelLifeTests(SynchronousTestCase):
 class DialErrorTests(SynchronousTestCase):
     """The agent's words."""
 
+    def test_waiting_is_not_advised(self) -> None:
+        """Clients of Kubernetes would obey it ten times over before they say a word."""
+        self.assertIsNone(dial_error("c1:443", NO_AGENT).retry_after)
+
     def test_words(self) -> None:
         for text, kind in (
             (NO_AGENT, ClusterUnavailable),

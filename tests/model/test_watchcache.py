@@ -48,6 +48,14 @@ class WatchCacheTests(SynchronousTestCase):
         self.assertEqual(list(found.since(15)), [])
         self.assertEqual(list(found.since(99)), [])
 
+    def test_a_version_at_which_nothing_happened(self) -> None:
+        found = cache(10, Thing("a", 3))
+        found.advance(15)
+        found.advance(12)
+        self.assertEqual((found.version, found.list(), found.list(13)), (15, [Thing("a", 3)], [Thing("a", 3)]))
+        found.put(Thing("b", found.next_version("14")))
+        self.assertEqual((found.version, found.list(14), len(found.since(14))), (16, [Thing("a", 3)], 1))
+
     def test_lists_of_the_past(self) -> None:
         found = cache(10, Thing("a", 3))
         found.put(Thing("b", 11))

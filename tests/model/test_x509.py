@@ -27,6 +27,7 @@ from clustergateway.model.x509 import (
     issue_client,
     issue_server,
     issued_by,
+    new_authority,
     server_names,
 )
 
@@ -103,6 +104,16 @@ class IssueTests(SynchronousTestCase):
         pair = server("gateway.example", "10.0.0.1", "::1")
         self.assertEqual(server_names(pair.certificate), {"gateway.example", "10.0.0.1", "::1"})
         check_pair(pair.certificate, pair.key, "c", "k")
+
+    def test_authorities(self) -> None:
+        root = new_authority("root", NOW, depth=None)
+        between = new_authority("between", NOW, issuer=root, depth=1)
+        for pair, issuer, depth in ((root, root, None), (between, root, 1), (authority(), authority(), 0)):
+            found = certificates(pair.certificate, "it")[0].extensions.get_extension_for_class(x509.BasicConstraints)
+            self.assertEqual(found.value, x509.BasicConstraints(ca=True, path_length=depth))
+            self.assertTrue(found.critical)
+            self.assertTrue(issued_by(pair.certificate, issuer.certificate))
+        self.assertTrue(issued_by(issue_client(between, "jane", (), NOW).certificate, between.certificate))
 
     def test_long_name(self) -> None:
         name = "a" * 60 + ".example.org"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -87,6 +88,7 @@ class World(SynchronousTestCase):
         given: dict[str, Any] = {
             "identity": Identity("jane", ("dev",)),
             "cluster": "east",
+            "proxied": True,
             "verb": what.verb,
             "resource": what.resource,
             "subresource": what.subresource,
@@ -134,7 +136,7 @@ class OnceTests(World):
             *(("upstream-gone", "ResponseComplete"), ("shutdown", "ResponseComplete"), ("panic", "Panic")),
         ):
             record = self.record()
-            self.assertIsNone(self.begin(record))
+            self.begin(record)
             self.assertEqual(self.stages(), ["RequestReceived"])
             (event,) = self.finish(record, outcome)
             self.assertEqual(event["stage"], stage)
@@ -183,14 +185,14 @@ class OnceTests(World):
             (self.record(WATCH), "complete", ["ResponseComplete"]),
             (self.record(), "panic", []),
         ):
-            self.assertIsNone(self.begin(record, WATCH if record.verb == "watch" else POD))
+            self.begin(record, WATCH if record.verb == "watch" else POD)
             self.assertEqual([each["stage"] for each in self.finish(record, outcome)], expected)
 
 
 class AuditTests(World):
     def test_the_default_tells_the_end_of_everything(self) -> None:
         record = self.record(impersonated=Identity("reader"), rule="readers")
-        self.assertIsNone(self.begin(record))
+        self.begin(record)
         (event,) = self.finish(record, code=201)
         self.assertEqual(event["level"], "Metadata")
         self.assertEqual(event["user"], {"username": "jane", "groups": ["dev"]})
@@ -247,8 +249,12 @@ class AuditTests(World):
     def test_readings(self) -> None:
         self.finish(self.record())
         ((name, _, labels, values),) = self.audit.readings()
-        self.assertEqual((name, labels), ("cluster_gateway_audit_events", ("sink", "result")))
+        self.assertEqual((name, labels), ("clustergateway_audit_events_total", ("sink", "result")))
         self.assertEqual(values, {("lines", "written"): 1, ("lines", "dropped"): 0})
+        self.recorder = SessionRecorder(self.mktemp(), self.clock)
+        *_, (name, _, _, values) = self.make().readings()
+        self.assertEqual(name, "clustergateway_recorded_sessions_total")
+        self.assertEqual(values, {("recorded",): 0, ("failed",): 0})
 
 
 class BodyTests(World):
@@ -257,7 +263,7 @@ class BodyTests(World):
         self.use({"level": "RequestResponse"}, omitStages=["RequestReceived"])
 
     def told(self, what: Attributes, request: bytes, response: bytes, answer: bytes = OK) -> dict[str, Any]:
-        record = self.record(what)
+        record = self.record(what, bytes_in=len(request), bytes_out=len(response))
         tap = self.begin(record, what, WITH_BODY)
         if tap is not None:
             tap.request_data(request[:5])
@@ -278,13 +284,17 @@ class BodyTests(World):
         self.assertEqual(event["requestObject"], {"kind": "Pod"})
         self.assertNotIn("responseObject", event)
 
-    def test_a_request_without_a_body_needs_no_tap(self) -> None:
+    def test_a_request_without_a_body_is_only_seen_to_fail(self) -> None:
         self.use({"level": "Request"}, omitStages=["RequestReceived"])
-        self.assertIsNone(self.begin(self.record(), POD, PLAIN))
+        self.assertTrue(self.tapped(self.record(), POD, PLAIN).only_failures)
+        self.assertFalse(self.tapped(self.record(), POD, WITH_BODY).only_failures)
 
     def test_no_secret(self) -> None:
         event = self.told(SECRET, b'{"data":{"a":"aHVudGVyMg=="}}', b'{"data":{"a":"aHVudGVyMg=="}}')
         self.assertNotIn("aHVudGVyMg", json.dumps(event))
+        for which in ("request", "response"):
+            note = event["annotations"][f"cluster.core.oam.dev/{which}-object"]
+            self.assertEqual(note, "omitted: secrets hold secrets")
         event = self.told(POD, b'{"kind":"Secret","data":{"a":"aHVudGVyMg=="}}', b'{"kind":"Pod"}')
         self.assertNotIn("aHVudGVyMg", json.dumps(event))
         self.assertEqual(event["annotations"]["cluster.core.oam.dev/request-object"], "omitted: it holds a secret")
@@ -301,11 +311,69 @@ class BodyTests(World):
     def test_no_body_of_a_watch(self) -> None:
         event = self.told(WATCH, b"", b'{"type":"ADDED"}')
         self.assertNotIn("responseObject", event)
+        self.assertEqual(event["annotations"]["cluster.core.oam.dev/response-object"], "omitted: it is a stream")
 
     def test_managed_fields(self) -> None:
         self.use({"level": "RequestResponse", "omitManagedFields": True})
         event = self.told(POD, b"[]", b'{"metadata":{"managedFields":[]}}')
         self.assertEqual(event["responseObject"], {"metadata": {}})
+
+
+class RefusedTests(World):
+    """Why a cluster refuses is told at every level."""
+
+    BODY = b'{"kind":"Status","status":"Failure","message":"pods is forbidden","reason":"Forbidden","code":403}'
+    FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\n\r\n"
+
+    def refused(self, body: bytes, what: Attributes = POD, head: bytes = FORBIDDEN) -> dict[str, Any]:
+        record = self.record(what, bytes_out=len(body))
+        tap = self.tapped(record, what)
+        tap.response_head(403, head)
+        tap.response_data(body[:20])
+        tap.response_data(body[20:])
+        tap.ended()
+        event = self.finish(record, code=403)[-1]
+        self.assertNotIn("responseObject", event)
+        found: dict[str, Any] = event["responseStatus"]
+        self.assertEqual((found["status"], found["code"]), ("Failure", 403))
+        return found
+
+    def test_message_and_reason(self) -> None:
+        for level in ("Metadata", "Request"):
+            self.use({"level": level})
+            for what in (POD, WATCH, EXEC, SECRET):
+                found = self.refused(self.BODY, what)
+                self.assertEqual((found["message"], found["reason"]), ("pods is forbidden", "Forbidden"))
+
+    def test_packed(self) -> None:
+        head = self.FORBIDDEN.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+        self.assertEqual(self.refused(gzip.compress(self.BODY), head=head)["reason"], "Forbidden")
+
+    def test_what_says_nothing(self) -> None:
+        proxied = Attributes("get", "", "v1", "services", "proxy", "default", "web")
+        for body, what in (
+            *((b"no", POD), (b"", POD), (b'{"message":"x","reason":"y"}', POD), (b"[]", POD), (self.BODY, proxied)),
+            *((self.BODY.replace(b"pods", b"x" * 9000), POD), (b'{"kind":"Status","message":1,"reason":[]}', POD)),
+            (b'{"kind":"Secret","data":{},"message":"x"}', POD),
+        ):
+            self.assertEqual(set(self.refused(body, what)), {"metadata", "status", "code"}, body[:50])
+
+    def test_it_shows_in_the_object_as_well(self) -> None:
+        self.use({"level": "RequestResponse"})
+        record = self.record(bytes_out=1)
+        tap = self.tapped(record)
+        tap.response_head(403, self.FORBIDDEN)
+        tap.response_data(self.BODY)
+        event = self.finish(record, code=403)[-1]
+        self.assertEqual(event["responseObject"], json.loads(self.BODY))
+        self.assertEqual(event["responseStatus"]["reason"], "Forbidden")
+
+    def test_nobody_looks_for_it_in_vain(self) -> None:
+        self.assertTrue(self.tapped(self.record()).only_failures)
+        self.assertFalse(self.tapped(self.record(WATCH), WATCH).only_failures)
+        self.assertIsNone(self.begin(self.record(proxied=False)))
+        self.use({"level": "None"})
+        self.assertIsNone(self.begin(self.record()))
 
 
 class SessionTests(World):
@@ -359,6 +427,9 @@ class SessionTests(World):
                 raise ZeroDivisionError
 
             server = client
+
+            def parting(self, error: GatewayError) -> bytes:
+                raise ZeroDivisionError
 
         tap._decoder = Broken()
         tap.response_data(b"x")
@@ -417,3 +488,9 @@ class RecordedTests(World):
         self.assertIsNone(self.begin(self.record(POD), POD, PLAIN))
         self.assertIsNone(self.begin(self.record(EXEC), EXEC, PLAIN))
         self.assertIsNone(self.begin(self.record(FORWARD), FORWARD, UPGRADE))
+
+    def test_no_session_of_the_gateways_own(self) -> None:
+        self.use({"level": "Metadata", "recordSession": {"required": True}})
+        tap = self.tapped(self.record(EXEC, proxied=False), EXEC, UPGRADE)
+        self.assertIsNone(tap.recording)
+        self.assertEqual(list(self.folder.iterdir()), [])

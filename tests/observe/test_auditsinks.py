@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import ConfigurationError
-from clustergateway.observe.auditsinks import FileSink, StreamSink, WebhookSink
+from clustergateway.observe.auditsinks import StreamSink, WebhookSink
 
 
 class StreamTests(SynchronousTestCase):
@@ -29,82 +26,6 @@ class StreamTests(SynchronousTestCase):
         sink = StreamSink(broken)
         sink.write(["{}", "[]"])
         self.assertEqual((sink.written, sink.dropped), (0, 2))
-
-
-class FileTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
-        self.path = self.folder / "audit.log"
-
-    def sink(self, max_bytes: int = 0, backups: int = 0) -> FileSink:
-        sink = FileSink(str(self.path), self.clock, max_bytes, backups)
-        self.addCleanup(sink.close)
-        return sink
-
-    def names(self) -> list[str]:
-        return sorted(each.name for each in self.folder.iterdir())
-
-    def test_lines_behind_what_is_there(self) -> None:
-        self.path.write_text("before\n")
-        sink = self.sink()
-        sink.write(["a", "b"])
-        sink.write(["c"])
-        self.assertEqual(self.path.read_text(), "before\na\nb\nc\n")
-        self.assertEqual(sink.written, 3)
-
-    def test_nobody_else_reads_it(self) -> None:
-        self.sink()
-        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
-
-    def test_it_is_set_aside_when_full(self) -> None:
-        sink = self.sink(max_bytes=10)
-        sink.write(["12345678"])
-        self.assertEqual(self.names(), ["audit.log"])
-        self.clock.advance(61)
-        sink.write(["abc"])
-        self.assertEqual(self.names(), ["audit-1970-01-01T00-01-01.log", "audit.log"])
-        self.assertEqual(self.path.read_text(), "abc\n")
-
-    def test_an_event_larger_than_a_file(self) -> None:
-        sink = self.sink(max_bytes=3)
-        sink.write(["12345678"])
-        self.assertEqual(self.path.read_text(), "12345678\n")
-
-    def test_two_in_one_second_and_the_oldest_goes(self) -> None:
-        sink = self.sink(max_bytes=1, backups=2)
-        for number in range(5):
-            sink.write([f"{number}"])
-            for aside in self.folder.glob("audit-*"):
-                content = int(aside.read_text())
-                os.utime(aside, (content, content))
-        contents = sorted(each.read_text() for each in self.folder.iterdir())
-        self.assertEqual(contents, ["2\n", "3\n", "4\n"])
-
-    def test_a_file_that_somebody_moved(self) -> None:
-        sink = self.sink()
-        sink.write(["a"])
-        self.path.rename(self.folder / "old")
-        sink.write(["b"])
-        self.assertEqual(self.path.read_text(), "b\n")
-
-    def test_what_cannot_be_written_is_dropped_and_counted(self) -> None:
-        sink = self.sink()
-        sink.write(["a"])
-        self.path.unlink()
-        self.path.mkdir()
-        sink.write(["b", "c"])
-        sink.write(["d"])
-        self.assertEqual((sink.written, sink.dropped), (1, 3))
-        self.path.rmdir()
-        sink.write(["e"])
-        self.assertEqual((sink.written, sink.dropped), (2, 3))
-        self.assertEqual(self.path.read_text(), "e\n")
-
-    def test_no_such_folder(self) -> None:
-        error = self.assertRaises(ConfigurationError, FileSink, str(self.folder / "no" / "audit.log"), self.clock)
-        self.assertIn("cannot be opened", error.message)
 
 
 class WebhookTests(SynchronousTestCase):

@@ -47,6 +47,13 @@ class AccessLogTests(SynchronousTestCase):
         self.assertEqual(line["cause"], 'said "no"')
         self.assertEqual(line["retries"], 1)
 
+    def test_for_whom_a_proxy_asks(self) -> None:
+        self.log.finished(record(address="10.0.0.1", forwarded=("192.0.2.1", "192.0.2.2")))
+        self.log.finished(record(address="10.0.0.1"))
+        first, second = self.lines()
+        self.assertEqual((first["address"], first["forwarded"]), ("10.0.0.1", ["192.0.2.1", "192.0.2.2"]))
+        self.assertNotIn("forwarded", second)
+
     def test_the_query_is_left_out(self) -> None:
         self.log.finished(record(target="/exec?command=echo&command=password"))
         self.assertEqual(self.lines()[0]["path"], "/exec")

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.model.record import Record
-from clustergateway.observe.metrics import SERIES, Gauges, RequestMetrics
+from clustergateway.observe.metrics import SERIES, Counters, Gauges, RequestMetrics, ReviewMetrics
 
 
 def record(resource: str = "pods", seconds: float = 0.01, code: int = 200, outcome: str = "complete") -> Record:
@@ -72,6 +72,20 @@ class RequestMetricsTests(SynchronousTestCase):
         self.assertEqual(counted, 50)
 
 
+class ReviewMetricsTests(SynchronousTestCase):
+    def test_durations(self) -> None:
+        metrics = ReviewMetrics()
+        registry = CollectorRegistry()
+        registry.register(metrics)
+        for seconds, success in ((0.003, True), (0.3, True), (10.0, False)):
+            metrics.reviewed(seconds, success)
+        name = "ocm_proxy_cluster_escalation_access_review_duration_seconds"
+        for decided, le, count in (("true", "0.005", 1), ("true", "0.5", 2), ("false", "5.0", 0), ("false", "10.0", 1)):
+            self.assertEqual(registry.get_sample_value(f"{name}_bucket", {"success": decided, "le": le}), count)
+        self.assertEqual(registry.get_sample_value(f"{name}_count", {"success": "true"}), 2)
+        self.assertAlmostEqual(registry.get_sample_value(f"{name}_sum", {"success": "true"}) or 0, 0.303)
+
+
 class GaugesTests(SynchronousTestCase):
     def test_read_at_each_scrape(self) -> None:
         numbers: dict[tuple[str, ...], float] = {("east",): 1.0}
@@ -79,3 +93,13 @@ class GaugesTests(SynchronousTestCase):
         registry.register(Gauges(lambda: [("clustergateway_tunnels", "Open tunnels.", ("cluster",), numbers)]))
         numbers["east",] = 2.0
         self.assertIn(b'clustergateway_tunnels{cluster="east"} 2.0', generate_latest(registry))
+
+
+class CountersTests(SynchronousTestCase):
+    def test_they_are_counters(self) -> None:
+        registry = CollectorRegistry()
+        numbers: dict[tuple[str, ...], float] = {("file",): 2.0}
+        registry.register(Counters(lambda: [("clustergateway_events_total", "Events.", ("sink",), numbers)]))
+        text = generate_latest(registry)
+        self.assertIn(b"# TYPE clustergateway_events_total counter", text)
+        self.assertIn(b'clustergateway_events_total{sink="file"} 2.0', text)

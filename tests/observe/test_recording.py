@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -12,9 +13,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import ConfigurationError, GatewayError, ServiceUnavailable
+from clustergateway.model import spdy
 from clustergateway.model.asciicast import Event, Header, parse_events, parse_header
 from clustergateway.model.auditpolicy import Session
-from clustergateway.model.channels import Channel, TerminalSize, encode_message, encode_size
+from clustergateway.model.channels import Channel, TerminalSize, encode_message, encode_size, exit_status
 from clustergateway.model.identity import Identity
 from clustergateway.model.record import Record
 from clustergateway.model.websocket import Opcode, encode_frame
@@ -23,6 +25,10 @@ from clustergateway.observe.recording import FLUSH, Recording, SessionRecorder
 HEAD = (
     b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n"
     b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+)
+SPDY = (
+    b"HTTP/1.1 101 Switching Protocols\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n"
+    b"Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n"
 )
 TARGET = (
     "/x/proxy/api/v1/namespaces/default/pods/web/exec?command=sh&command=-c&command=echo%20hi&container=main&tty=true"
@@ -155,7 +161,53 @@ class RecordingTests(World):
         recording.response_data(b'{"kind":"Status"}')
         recording.ended()
         self.assertEqual(list(self.folder.iterdir()), [])
-        self.assertEqual(recording.name, "")
+        self.assertEqual((recording.name, self.recorder.recorded, self.recorder.failed), ("", 0, 0))
+
+    def test_nothing_is_shown(self) -> None:
+        recording = self.begin()
+        recording.ended()
+        header, events = self.cast()
+        self.assertEqual((header.about["user"], header.size, events), ("jane", TerminalSize(80, 24), []))
+        self.assertEqual((self.recorder.recorded, self.recorder.failed), (1, 0))
+        self.assertTrue(recording.name.endswith(".cast"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nothing_is_shown_yet(self) -> None:
+        self.begin()
+        self.clock.advance(FLUSH)
+        self.assertEqual(self.cast()[1], [])
+
+    def test_only_typed(self) -> None:
+        recording = self.begin()
+        recording.request_data(typed(b"rm -rf /"))
+        recording.ended()
+        self.assertEqual(self.cast()[1], [])
+
+    def test_how_it_ended(self) -> None:
+        for code in (0, 3):
+            self.setUp()
+            recording = self.begin()
+            recording.response_data(shown(json.dumps(exit_status(code)).encode(), Channel.ERROR))
+            self.clock.advance(2)
+            recording.ended()
+            self.assertEqual(self.cast()[1], [Event(2.0, "m", f"exit status {code}")])
+
+    def test_nothing_is_shown_over_spdy(self) -> None:
+        recording = self.begin(head=SPDY)
+        client, server = spdy.Encoder(), spdy.Encoder()
+        for number, streamtype in ((1, "error"), (3, "stdout")):
+            recording.request_data(client.encode(spdy.SynStream(number, (("streamtype", streamtype),))))
+        status = json.dumps(exit_status(0)).encode()
+        recording.response_data(server.encode(spdy.Data(1, status, True)))
+        recording.ended()
+        self.assertEqual(self.cast()[1], [Event(0.0, "m", "exit status 0")])
+
+    def test_where_it_came_from(self) -> None:
+        recording = self.recorder.begin(record(address="10.0.0.1", forwarded=("192.0.2.1",)), Session())
+        assert recording is not None
+        recording.response_head(101, HEAD)
+        recording.ended()
+        self.assertEqual(self.cast()[0].about["address"], "192.0.2.1, 10.0.0.1")
 
     def test_names_do_not_collide_nor_escape(self) -> None:
         for _ in range(2):
@@ -209,6 +261,22 @@ class FailureTests(World):
         self.assertEqual([event.text for event in self.cast()[1]], ["x"])
         self.assertIn("larger", recording.problem)
         self.assertTrue(self.outcome(Session(required=True), shown(b"y" * 30))[1])
+
+    def test_its_end_is_still_heard_of(self) -> None:
+        self.recorder.max_bytes = 30
+        recording, _ = self.outcome(Session(), shown(b"y" * 30))
+        recording.response_data(shown(json.dumps(exit_status(3)).encode(), Channel.ERROR))
+        recording.ended()
+        self.assertEqual((recording.exit_code, self.cast()[1]), (3, []))
+
+    def test_the_client_is_told(self) -> None:
+        self.recorder.max_bytes = 30
+        recording, _ = self.outcome(Session(required=True), shown(b"y" * 30))
+        self.assertIn(b"its recording has ended: it is larger than 30 bytes", recording.parting(self.stopped[0]))
+        recording, _ = self.outcome(Session(required=True), b"\xff\xff\xff")
+        self.assertEqual(recording.parting(self.stopped[0]), b"")
+        recording, _ = self.outcome(Session(required=True), head=HEAD.replace(b"websocket", b"h2c"))
+        self.assertEqual(recording.parting(self.stopped[0]), b"")
 
     def test_no_file(self) -> None:
         os.rmdir(self.folder)

@@ -87,6 +87,19 @@ class OpenAPITests(SynchronousTestCase):
         answer = self.world.get("/openapi/v2", "application/json")
         self.assertEqual((answer.code, answer.json["swagger"]), (200, "2.0"))
 
+    def test_version_2_as_protobuf(self) -> None:
+        names = ("com.github.proto-openapi.spec.v2.v1.0+protobuf", "com.github.proto-openapi.spec.v2@v1.0+protobuf")
+        for name in names:
+            answer = self.world.get("/openapi/v2?pretty=1", f"application/{name}")
+            self.assertEqual((answer.code, answer.headers["content-type"]), (200, f"application/{names[0]}"))
+            self.assertTrue(answer.body.startswith(b"\x0a\x032.0"))
+        json = self.world.get("/openapi/v2")
+        self.assertNotEqual(json.headers["etag"], answer.headers["etag"])
+        self.assertEqual(self.world.get("/openapi/v3", f"application/{names[0]}").code, 406)
+
+    def test_pretty_is_for_json(self) -> None:
+        self.assertEqual(self.world.get("/openapi/v2?pretty=1", "application/yaml").code, 200)
+
     def test_version_3_by_its_index(self) -> None:
         index = self.world.get("/openapi/v3").json["paths"]
         url = index["apis/cluster.core.oam.dev/v1alpha1"]["serverRelativeURL"]

@@ -15,7 +15,11 @@ from clustergateway.model.gateway import ClusterGateway, Health
 from .world import GATEWAYS, Answer, World, gateway
 
 HEALTH = f"{GATEWAYS}/east/health"
-SICK = {"status": {"healthy": False, "healthyReason": "ConnectionTimeout"}}
+
+
+def sick(resource_version: str = "") -> dict[str, Any]:
+    metadata = {"name": "east", **({"resourceVersion": resource_version} if resource_version else {})}
+    return {"metadata": metadata, "status": {"healthy": False, "healthyReason": "ConnectionTimeout"}}
 
 
 class Writer:
@@ -54,7 +58,7 @@ class HealthSubresourceTests(SynchronousTestCase):
         self.assertEqual(self.world.get(f"{GATEWAYS}/west/health").code, 404)
 
     def test_put(self) -> None:
-        answer = self.put({"metadata": {"name": "east", "resourceVersion": "7"}, **SICK})
+        answer = self.put(sick("7"))
         self.assertEqual(answer.code, 200)
         self.assertEqual(answer.json["status"], {"healthy": False, "healthyReason": "ConnectionTimeout"})
         self.assertEqual(answer.json["metadata"]["resourceVersion"], "507")
@@ -62,19 +66,24 @@ class HealthSubresourceTests(SynchronousTestCase):
         self.assertEqual(self.world.get(HEALTH).json, answer.json)
         self.assertEqual((self.world.asked[0].verb, self.world.asked[0].subresource), ("update", "health"))
 
+    def test_put_of_nothing(self) -> None:
+        answer = self.put({})
+        self.assertEqual((answer.code, answer.json["reason"]), (400, "BadRequest"))
+        self.assertEqual(self.writer.written, [])
+
     def test_put_before_the_directory_knows(self) -> None:
         self.writer.lagging = True
-        answer = self.put(SICK)
+        answer = self.put(sick())
         self.assertEqual(answer.json["status"]["healthy"], False)
         self.assertEqual(answer.json["metadata"]["resourceVersion"], "507")
         self.assertEqual(self.world.get(HEALTH).json["metadata"]["resourceVersion"], "7")
 
     def test_put_whatever_was_seen(self) -> None:
-        self.assertEqual(self.put(SICK).code, 200)
+        self.assertEqual(self.put(sick()).code, 200)
         self.assertEqual(self.writer.written[0][2], "")
 
     def test_conflict_with_what_is_shown(self) -> None:
-        answer = self.put({"metadata": {"resourceVersion": "6"}, **SICK})
+        answer = self.put(sick("6"))
         self.assertEqual((answer.code, answer.json["reason"]), (409, "Conflict"))
         self.assertIn('clustergateways.cluster.core.oam.dev "east"', answer.json["message"])
         self.assertEqual(self.writer.written, [])
@@ -83,22 +92,22 @@ class HealthSubresourceTests(SynchronousTestCase):
         self.world.directory.put(replace(self.world.directory.get("east"), provider="changed"))
         shown = self.world.get(HEALTH).json["metadata"]["resourceVersion"]
         self.assertEqual(shown, "101")
-        self.assertEqual(self.put({"metadata": {"resourceVersion": shown}, **SICK}).code, 200)
+        self.assertEqual(self.put(sick(shown)).code, 200)
         self.assertEqual(self.writer.written[0][2], "7")
 
     def test_conflict_at_the_writers(self) -> None:
         self.world.directory.put(gateway("east", "stale"))
         shown = self.world.get(HEALTH).json["metadata"]["resourceVersion"]
-        self.assertEqual(self.put({"metadata": {"resourceVersion": shown}, **SICK}).code, 409)
+        self.assertEqual(self.put(sick(shown)).code, 409)
 
     def test_bad_bodies(self) -> None:
         self.assertEqual(self.put({"metadata": {"name": "west"}}).code, 400)
-        self.assertEqual(self.put(SICK, ("Content-Type", "text/plain")).code, 415)
+        self.assertEqual(self.put(sick(), ("Content-Type", "text/plain")).code, 415)
         self.assertEqual(self.put({"x": "x" * (1 << 20)}).code, 413)
         self.assertEqual(self.writer.written, [])
 
     def test_unknown_cluster(self) -> None:
-        answer = self.world.open(f"{GATEWAYS}/west/health", method="PUT", body=b"{}").answer
+        answer = self.world.open(f"{GATEWAYS}/west/health", method="PUT", body=b'{"metadata":{"name":"west"}}').answer
         self.assertEqual(answer.code, 404)
 
     def test_other_methods(self) -> None:

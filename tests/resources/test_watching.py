@@ -134,6 +134,11 @@ class WatchTests(SynchronousTestCase):
     def test_yaml_is_not_acceptable(self) -> None:
         self.assertEqual(self.watch("", ("Accept", "application/yaml")).answer.code, 406)
 
+    def test_over_websocket(self) -> None:
+        answer = self.watch("", ("Connection", "Upgrade"), ("Upgrade", "websocket")).answer
+        self.assertEqual((answer.code, answer.json["reason"]), (400, "BadRequest"))
+        self.assertIn("WebSocket", answer.json["message"])
+
     def test_virtual_clusters(self) -> None:
         talk = self.world.open(f"{GROUP}/virtualclusters?watch=1")
         self.world.directory.put(gateway("north", "110"))
@@ -191,6 +196,38 @@ class TimeTests(SynchronousTestCase):
         before = talk.transport.value()
         self.world.directory.put(gateway("west", "120"))
         self.assertEqual(talk.transport.value(), before)
+
+
+class EndTests(SynchronousTestCase):
+    """The gateway is about to go."""
+
+    def setUp(self) -> None:
+        self.world = World(gateway("east", "7"))
+
+    def test_watches_end(self) -> None:
+        plain = self.world.open(f"{GATEWAYS}?watch=1")
+        marked = self.world.open(f"{GATEWAYS}?watch=1&resourceVersion=100&allowWatchBookmarks=1")
+        self.world.directory.put(gateway("west", "120"))
+        self.world.gateways.close()
+        self.assertEqual(seen(plain.answer), [("ADDED", "east", "7"), ("ADDED", "west", "120")])
+        self.assertEqual(seen(marked.answer), [("ADDED", "west", "120"), ("BOOKMARK", "", "120")])
+        self.assertTrue(plain.answer.complete and marked.answer.complete)
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+
+    def test_one_whose_client_does_not_read_ends_without_a_bookmark(self) -> None:
+        talk = self.world.open(f"{GATEWAYS}?watch=1&resourceVersion=100&allowWatchBookmarks=1")
+        talk.producer.pauseProducing()
+        self.world.directory.put(gateway("west", "120"))
+        self.world.gateways.close()
+        self.assertEqual((talk.answer.body, talk.answer.complete), (b"", True))
+
+    def test_a_new_one_ends_at_once(self) -> None:
+        self.world.gateways.close()
+        talk = self.world.open(f"{GATEWAYS}?watch=1&resourceVersion=99")
+        self.assertEqual((talk.answer.events[0]["type"], talk.answer.complete), ("ERROR", True))
+        talk = self.world.open(f"{GATEWAYS}?watch=1")
+        self.assertEqual((seen(talk.answer), talk.answer.complete), ([("ADDED", "east", "7")], True))
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
 
 
 class BackpressureTests(SynchronousTestCase):
@@ -275,6 +312,27 @@ class CollectionTests(SynchronousTestCase):
         end()
         world.directory.put(gateway("a"))
         self.assertEqual(told, [101])
+
+    def test_a_cluster_called_local_does_not_touch_virtual_cluster_local(self) -> None:
+        world = World(gateway("east", "7"))
+        before = world.get(f"{GROUP}/virtualclusters").json
+        talk = world.open(f"{GROUP}/virtualclusters?watch=1&resourceVersion=100")
+        world.directory.put(gateway("local", "110"), gateway("local", "120"))
+        late = World(gateway("east", "7"), gateway("local", "120"))
+        for each in (world, late):
+            self.assertEqual(each.get(f"{GROUP}/virtualclusters").json["items"], before["items"])
+            self.assertEqual(each.get(f"{GATEWAYS}/local").code, 200)
+            ((place, sentence),) = each.virtual_clusters.problems().items()
+            self.assertEqual(place, "virtualcluster local")
+            self.assertIn('a cluster is called "local"', sentence)
+        world.directory.delete("local")
+        self.assertEqual(world.get(f"{GROUP}/virtualclusters").json["items"], before["items"])
+        self.assertEqual((seen(talk.answer), world.virtual_clusters.problems()), ([], {}))
+
+    def test_one_called_local_is_shown_where_there_is_no_control_plane(self) -> None:
+        world = World(gateway("local", "7"), with_control_plane=False)
+        self.assertEqual(world.get(f"{GROUP}/virtualclusters/local").json["metadata"]["resourceVersion"], "7")
+        self.assertEqual(world.virtual_clusters.problems(), {})
 
     def test_versions_of_its_own(self) -> None:
         world = World()

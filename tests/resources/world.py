@@ -172,6 +172,7 @@ class World:
         self,
         *gateways: ClusterGateway,
         version: Callable[[], int] = lambda: 100,
+        heard: Callable[[], int] = lambda: 0,
         with_control_plane: bool = True,
         health_writer: HealthWriter | None = None,
         liveness: Sequence[Check] = (),
@@ -182,7 +183,7 @@ class World:
         self.registry = CollectorRegistry()
         self.asked: list[Attributes] = []
         self.verdict: Identity | Deferred[Identity] | Exception = ANONYMOUS
-        own, virtual = collections(self.directory, version, with_control_plane=with_control_plane)
+        own, virtual = collections(self.directory, version, heard=heard, with_control_plane=with_control_plane)
         parts = Parts(
             guard=self.guard,
             gateways=own,
@@ -195,6 +196,7 @@ class World:
             readiness=readiness,
         )
         self.gateways = own
+        self.virtual_clusters = virtual
         self.site = serve(root(parts))
         for path in (GATEWAYS, f"{GROUP}/virtualclusters"):
             self.get(path)  # somebody has asked before; a collection is made when first asked for

@@ -4,30 +4,28 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 from twisted.trial.unittest import SynchronousTestCase
 
+from clustergateway.model.x509 import DAY
 from clustergateway.sandbox.authn import bearer_token, certificate_user
 from clustergateway.sandbox.call import User
-from clustergateway.sandbox.pki import Authority
 
-NOW = 1767225600.0
-DAY = 86400
+from ..model.pki import NOW, authority, client
 
 
 class CertificateTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.authority = Authority("ca", NOW)
-        pair = self.authority.client("jane", "dev", "ops")
-        self.certificate = load_pem_x509_certificate(pair.certificate).public_bytes(Encoding.DER)
+        self.authority = authority()
+        self.certificate = load_pem_x509_certificate(client().certificate).public_bytes(Encoding.DER)
 
     def test_names_its_user(self) -> None:
         found = certificate_user(self.certificate, self.authority.certificate, NOW)
         self.assertEqual(found, User("jane", ("dev", "ops", "system:authenticated")))
 
     def test_one_of_several_authorities(self) -> None:
-        bundle = Authority("other", NOW).certificate + self.authority.certificate
+        bundle = authority("other").certificate + self.authority.certificate
         self.assertIsNotNone(certificate_user(self.certificate, bundle, NOW))
 
     def test_not_believed(self) -> None:
-        other = Authority("ca", NOW).certificate
+        other = authority("another").certificate
         self.assertIsNone(certificate_user(self.certificate, other, NOW))
         self.assertIsNone(certificate_user(self.certificate, self.authority.certificate, NOW + 400 * DAY))
         self.assertIsNone(certificate_user(self.certificate, self.authority.certificate, NOW - DAY))

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from clustergateway.model.identity import Attributes
 from clustergateway.sandbox.call import User
 from clustergateway.sandbox.impersonation import impersonated
 from clustergateway.sandbox.objects import Object
 from clustergateway.sandbox.paths import parse
-from clustergateway.sandbox.rbac import GROUP, Access, Authorizer, access_of
+from clustergateway.sandbox.rbac import GROUP, Authorizer, access_of
 from clustergateway.sandbox.status import ApiError
 from clustergateway.sandbox.store import Key, Store
 
@@ -54,47 +55,47 @@ class AuthorizerTests(RbacTestCase):
     def test_rules(self) -> None:
         self.role({"apiGroups": [""], "resources": ["pods", "*/scale"], "verbs": ["get"]}, "a")
         for access, wanted in (
-            (Access("get", resource="pods", namespace="a"), True),
-            (Access("list", resource="pods", namespace="a"), False),
-            (Access("get", resource="pods", namespace="b"), False),
-            (Access("get", resource="pods"), False),
-            (Access("get", resource="pods", subresource="log", namespace="a"), False),
-            (Access("get", resource="things", subresource="scale", namespace="a"), True),
-            (Access("get", "apps", resource="pods", namespace="a"), False),
+            (Attributes("get", resource="pods", namespace="a"), True),
+            (Attributes("list", resource="pods", namespace="a"), False),
+            (Attributes("get", resource="pods", namespace="b"), False),
+            (Attributes("get", resource="pods"), False),
+            (Attributes("get", resource="pods", subresource="log", namespace="a"), False),
+            (Attributes("get", resource="things", subresource="scale", namespace="a"), True),
+            (Attributes("get", "apps", resource="pods", namespace="a"), False),
         ):
             self.assertIs(self.authorizer.allowed(JANE, access), wanted, access)
 
     def test_wildcards_and_names(self) -> None:
         self.role({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"], "resourceNames": ["x"]})
-        self.assertTrue(self.authorizer.allowed(JANE, Access("delete", "g", resource="r", name="x")))
-        self.assertFalse(self.authorizer.allowed(JANE, Access("delete", "g", resource="r", name="y")))
+        self.assertTrue(self.authorizer.allowed(JANE, Attributes("delete", "g", resource="r", name="x")))
+        self.assertFalse(self.authorizer.allowed(JANE, Attributes("delete", "g", resource="r", name="y")))
 
     def test_subjects(self) -> None:
         rule = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
         self.role(rule, "a", {"kind": "Group", "name": "dev"})
         self.role(rule, "b", {"kind": "ServiceAccount", "name": "robot", "namespace": "c"})
         robot = User("system:serviceaccount:c:robot")
-        self.assertTrue(self.authorizer.allowed(JANE, Access("get", resource="pods", namespace="a")))
-        self.assertTrue(self.authorizer.allowed(robot, Access("get", resource="pods", namespace="b")))
-        self.assertFalse(self.authorizer.allowed(robot, Access("get", resource="pods", namespace="a")))
+        self.assertTrue(self.authorizer.allowed(JANE, Attributes("get", resource="pods", namespace="a")))
+        self.assertTrue(self.authorizer.allowed(robot, Attributes("get", resource="pods", namespace="b")))
+        self.assertFalse(self.authorizer.allowed(robot, Attributes("get", resource="pods", namespace="a")))
 
     def test_paths(self) -> None:
         self.role({"nonResourceURLs": ["/metrics", "/debug/*"], "verbs": ["get"]})
         for path, wanted in (("/metrics", True), ("/debug/x", True), ("/other", False), ("/apis/g", True)):
-            self.assertIs(self.authorizer.allowed(JANE, Access("get", path=path)), wanted, path)
+            self.assertIs(self.authorizer.allowed(JANE, Attributes("get", path=path)), wanted, path)
 
     def test_masters(self) -> None:
-        self.assertTrue(self.authorizer.allowed(User("a", ("system:masters",)), Access("x", resource="y")))
+        self.assertTrue(self.authorizer.allowed(User("a", ("system:masters",)), Attributes("x", resource="y")))
 
     def test_refusal(self) -> None:
-        error = self.assertRaises(ApiError, self.authorizer.check, JANE, Access("get", "g", resource="r", name="n"))
+        error = self.assertRaises(ApiError, self.authorizer.check, JANE, Attributes("get", "g", resource="r", name="n"))
         where = 'in API group "g" at the cluster scope'
         self.assertEqual(error.message, f'r.g "n" is forbidden: User "jane" cannot get resource "r" {where}')
         self.assertEqual(error.details, {"name": "n", "group": "g", "kind": "r"})
 
 
 class ImpersonationTests(RbacTestCase):
-    on = Access("list", resource="pods", namespace="a")
+    on = Attributes("list", resource="pods", namespace="a")
 
     def taken_on(self, *headers: tuple[str, str]) -> User:
         return impersonated(JANE, headers, self.authorizer, self.on)

@@ -3,8 +3,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.sandbox.call import User
-from clustergateway.sandbox.pki import Authority
 from clustergateway.sandbox.server import SandboxConfig, split_uri
+from clustergateway.testing.certificates import Authority
 
 from .serving import HERE, ServerTestCase
 
@@ -65,8 +65,8 @@ class HostingTests(ServerTestCase):
     config = SandboxConfig(
         rbac=True,
         controllers=False,
-        client_ca=Authority("users", 0).certificate,
-        front_proxy_ca=Authority("front", 0).certificate,
+        client_ca=Authority("users").certificate,
+        front_proxy_ca=Authority("front").certificate,
     )
 
     def test_trust_data(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -127,10 +128,13 @@ class HubClients:
     def __init__(self, hub: FakeHub, clock: Clock) -> None:
         self._hub = hub
         self._clock = clock
+        self._client: KubeClient | None = None
         self.closed = False
 
     def client(self, kubeconfig: str = "") -> KubeClient:
-        return self._hub.client(self._clock)
+        if self._client is None:
+            self._client = self._hub.client(self._clock)
+        return self._client
 
     def close(self) -> None:
         self.closed = True
@@ -199,6 +203,7 @@ class ReviewFaultsTests(AggregatedTestCase):
                 self.assertEqual((error.code, error.hop), (503, "hub"))
                 self.assertNotIn("jane-token", error.message)
                 self.hub.faults.clear()
+                self.pass_time(2)
                 self.assertEqual(self.outcome(sources.authenticator.authenticate, TOKEN).user, "jane")
 
     def test_access(self) -> None:
@@ -210,6 +215,7 @@ class ReviewFaultsTests(AggregatedTestCase):
                 self.assertIsInstance(error, HubUnavailable)
                 self.assertEqual((error.code, error.hop), (503, "hub"))
                 self.hub.faults.clear()
+                self.pass_time(2)
                 self.assertEqual(self.outcome(sources.authorizer.authorize, JANE, LIST), Decision(True))
 
     def test_access_to_a_cluster(self) -> None:
@@ -237,6 +243,36 @@ class ReviewFaultsTests(AggregatedTestCase):
                 self.clock.advance(2)
                 self.assertIsInstance(self.outcome(sources.authenticator.authenticate, TOKEN), HubUnavailable)
                 self.assertIsInstance(self.outcome(sources.authorizer.authorize, JANE, LIST), HubUnavailable)
+
+    def test_a_hub_that_hangs_is_found_out(self) -> None:
+        """One waits for it, and with that it is known to all: to who asks next, to readyz, and to who scrapes."""
+        sources = self.begin()
+        self.pass_time(20)
+        self.hub.otherwise = silence
+        self.assertEqual(sources.problems(), {})
+        self.assertIsInstance(self.outcome(sources.authorizer.authorize, JANE, LIST), HubUnavailable)
+        error = self.failureResultOf(maybeDeferred(sources.authorizer.authorize, Identity("bob"), LIST), HubUnavailable)
+        self.assertIn("did not answer lately", error.getErrorMessage())
+        self.pass_time(3)
+        problems = sources.problems()
+        for place in ("hub, secrets", "hub, front proxy"):
+            self.assertRegex(problems[place], r"of the hub have not been heard of for 3\d s: The hub did not answer")
+        silent = {labels: value for _, _, _, values in sources.readings() for labels, value in values.items()}
+        self.assertEqual(set(silent), {("secrets",), ("configmaps",)})
+        for value in silent.values():
+            self.assertGreater(value, 30)
+        self.hub.otherwise = self.hub.route
+        self.pass_time(30)
+        self.assertEqual(sources.problems(), {})
+
+    def test_timed(self) -> None:
+        sources = self.begin()
+        registry = CollectorRegistry()
+        for collector in sources.collectors:
+            registry.register(collector)
+        self.outcome(sources.authorizer.authorize, JANE, LIST)
+        name = "ocm_proxy_cluster_escalation_access_review_duration_seconds_count"
+        self.assertEqual(registry.get_sample_value(name, {"success": "true"}), 1)
 
     def test_what_needs_no_hub(self) -> None:
         """Administrators, health and discovery are served whatever the hub does."""
@@ -307,6 +343,13 @@ class ClusterFaultsTests(AggregatedTestCase):
         watch.event("DELETED", **secret("east", "9"))
         self.assertEqual(events, [("MODIFIED", "8"), ("DELETED", "9")])
         self.assertIsInstance(self.outcome(sources.find, "east"), NotFound)
+
+    def test_how_much_was_heard_of(self) -> None:
+        """A bookmark says that nothing happened: nothing is newer than before, and more is known."""
+        sources = self.begin()
+        self.assertEqual((sources.version(), sources.heard()), (7, 7))
+        self.hub.watches[SECRETS].event("BOOKMARK", kind="Secret", metadata={"resourceVersion": "20"})
+        self.assertEqual(sources.heard(), 20)
 
     def test_expired(self) -> None:
         """After 410 everything is listed again; who numbers by versions is told the oldest first, and the ends last."""

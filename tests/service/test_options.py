@@ -58,3 +58,49 @@ class OptionsTests(SynchronousTestCase):
             ("surplus",),
         ):
             self.assertRaises(UsageError, parse, *arguments)
+
+    def test_what_needs_a_hub_is_refused_without_one(self) -> None:
+        for argument in (
+            "--kubeconfig=k",
+            "--authentication-kubeconfig=k",
+            "--authorization-kubeconfig=k",
+            "--requestheader-client-ca-file=ca",
+            "--requestheader-allowed-names=a",
+            "--requestheader-username-headers=x",
+            "--requestheader-group-headers=x",
+            "--requestheader-extra-headers-prefix=x",
+            "--requestheader-uid-headers=x",
+            "--secret-namespace=n",
+            "--user-agent=x",
+            "--authorize-proxy-subpath",
+            "--ocm-integration",
+            "--feature-gates=SecretCache=false",
+            "--feature-gates=OCMClusterCache=false",
+        ):
+            for where in ("--clusters-dir=d", "--clusters-kubeconfig=k"):
+                error = self.assertRaises(UsageError, parse, where, argument)
+                name = argument if "gates" not in argument else argument.rpartition("=")[0]
+                self.assertTrue(str(error).startswith(name.partition("=")[0]), error)
+                self.assertIn("hosting cluster", str(error))
+                parse(argument)
+
+    def test_cluster_profiles_need_a_hub(self) -> None:
+        pair = ("--cluster-profile-namespace=inventory", "--cluster-profile-providers=file")
+        self.assertEqual(parse(*pair).settings.cluster_profile_namespace, "inventory")
+        error = self.assertRaises(UsageError, parse, "--clusters-dir=d", *pair)
+        self.assertEqual(
+            str(error),
+            "--cluster-profile-namespace is for a gateway in front of a hosting cluster: it does not go with "
+            "--clusters-dir or --clusters-kubeconfig",
+        )
+        for alone in pair:
+            self.assertRaises(UsageError, parse, alone)
+
+    def test_what_holds_anyway_may_be_said(self) -> None:
+        said = ("--secret-namespace=vela-system", "--ocm-integration=false", "--feature-gates=SecretCache=true")
+        self.assertTrue(parse("--clusters-dir=d", *said).settings.standalone)
+
+    def test_front_proxy_that_the_hub_names(self) -> None:
+        (warning,) = parse("--requestheader-allowed-names=a").warnings
+        self.assertIn("--requestheader-allowed-names has no meaning without --requestheader-client-ca-file", warning)
+        self.assertEqual(parse("--requestheader-allowed-names=a", "--requestheader-client-ca-file=f").warnings, ())

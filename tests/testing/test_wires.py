@@ -97,6 +97,13 @@ class Wires(SynchronousTestCase):
         self.client.transport.unregisterProducer()
         self.assertEqual(["pause", "resume", ConnectionDone], self.pump()[0])
 
+    def test_cutting_comes_at_once(self) -> None:
+        self.client.transport.registerProducer(self.client, True)
+        self.client.transport.write(b"a")
+        self.client.transport.cut()
+        self.assertEqual((["stop", ConnectionLost], [ConnectionLost]), (self.client.seen, self.server.seen))
+        self.assertEqual((["stop", ConnectionLost], [ConnectionLost]), self.pump())
+
     def test_addresses(self) -> None:
         self.assertEqual(self.client.transport.getPeer(), self.server.transport.getHost())
         self.assertEqual("192.0.2.1", self.server.transport.getPeer().host)
@@ -111,6 +118,7 @@ class Endpoints(SynchronousTestCase):
         client.transport.write(b"a")
         network.pump()
         self.assertEqual([b"a"], server.seen)
+        self.assertEqual(([client.transport], server.transport), (endpoint.wires, client.transport.other))
 
     def test_refuses_and_keeps_silent(self) -> None:
         endpoint = MemoryEndpoint(Network(), End)
@@ -118,4 +126,4 @@ class Endpoints(SynchronousTestCase):
         self.failureResultOf(endpoint.connect(Factory.forProtocol(End)), ConnectionRefusedError)
         endpoint.silent = True
         self.assertNoResult(endpoint.connect(Factory.forProtocol(End)))
-        self.assertEqual(2, endpoint.attempts)
+        self.assertEqual((2, []), (endpoint.attempts, endpoint.wires))

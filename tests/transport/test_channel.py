@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
@@ -11,7 +9,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from clustergateway.errors import NotFound, TooManyRequests
 from clustergateway.settings import Limits
-from clustergateway.transport.channel import GatewayChannel, GatewayRequest
+from clustergateway.transport.channel import GatewayRequest
 
 from .world import OK, World, answer, request, status
 
@@ -30,7 +28,6 @@ class Root(Resource):
 
     def render(self, request: GatewayRequest) -> bytes | int:
         self.seen.append(request)
-        assert request.claims is cast("GatewayChannel", request.channel).claims_for(request)
         if request.path == b"/break":
             raise ZeroDivisionError("secret")
         if request.path == b"/refuse":
@@ -63,6 +60,16 @@ class Local(SynchronousTestCase):
             ("GET", "/apis?x=%2F", 200, "complete"), (record.method, record.target, record.code, record.outcome)
         )
         self.assertEqual(len(body), record.bytes_out)
+
+    def test_options_of_the_server_itself(self) -> None:
+        self.world.send(self.client, request("OPTIONS *"))
+        self.assertEqual((200, b"OPTIONS * "), answer(self.client.take())[::2])
+
+    def test_another_protocol_is_not_spoken_but_seen(self) -> None:
+        self.world.send(self.client, request("GET /a", "Connection: upgrade", "Upgrade: websocket"))
+        self.assertEqual(200, answer(self.client.take())[0])
+        self.world.send(self.client, request("GET /a", "Upgrade: websocket"))
+        self.assertEqual([b"websocket", None], [seen.getHeader(b"upgrade") for seen in self.root.seen])
 
     def test_bodies(self) -> None:
         self.world.send(self.client, request("PUT /a", "Content-Length: 5", body=b"abc"))
@@ -282,6 +289,16 @@ class Shutdown(SynchronousTestCase):
         self.assertEqual([None], done)
         self.assertIsNotNone(client.lost)
         self.assertEqual([(0, "shutdown")], self.world.outcomes)
+
+    def test_an_answer_that_has_begun_and_is_cut(self) -> None:
+        client = self.world.client()
+        self.world.send(client, request("GET /wait"))
+        self.root.seen[0].write(b"half")
+        self.begin()
+        self.world.site.abort()
+        self.world.network.pump()
+        self.assertEqual([(200, "shutdown")], self.world.outcomes)
+        self.assertEqual(4, self.world.records[0].bytes_out)
 
     def test_a_decision_that_never_comes(self) -> None:
         client = self.world.client()

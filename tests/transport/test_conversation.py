@@ -107,7 +107,7 @@ class Conversations(SynchronousTestCase):
     def test_both_sides_understand(self, turns: list[Turn], data: st.DataObject) -> None:
         understood: list[tuple[bytes, bytes]] = []
         world = World(high_water=data.draw(st.sampled_from([20, 65536])))
-        world.endpoint._accept = lambda: Cluster(turns, understood)
+        world.endpoint.accept = lambda: Cluster(turns, understood)
         client = world.client()
         sent = b"".join(turn.request() for turn in turns)
         cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=8)))

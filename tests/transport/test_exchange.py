@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionLost, ConnectionRefusedError, DNSLookupError
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import Forbidden, ServiceUnavailable, Unauthenticated
+from clustergateway.errors import Forbidden, GatewayError, ServiceUnavailable, Unauthenticated
 from clustergateway.settings import Limits
 from clustergateway.transport.forward import Forward
 from clustergateway.transport.inbound import AT_A_TIME
@@ -669,9 +669,24 @@ class Rejection(SynchronousTestCase):
         self.assertEqual([(0, "client-gone")], self.world.outcomes)
 
 
+class Refusing(SynchronousTestCase):
+    def test_the_body_of_a_refusal_counts(self) -> None:
+        for method, size in (("GET", 1), ("HEAD", 0)):
+            world = World()
+            client = world.client()
+            world.decision = Forbidden("no")
+            world.send(client, request(f"{method} /east/x"))
+            body = client.received.partition(b"\r\n\r\n")[2]
+            self.assertEqual(len(body) > 0, size > 0)
+            [record] = world.records
+            self.assertEqual(record.bytes_out, len(body))
+            self.assertEqual((403, "Forbidden"), (record.code, record.reason))
+
+
 class Tapping(SynchronousTestCase):
     def test_can_end_the_exchange(self) -> None:
         class Tap:
+            only_failures = False
             stop: Any = None
 
             def bind(self, stop: Any) -> None:
@@ -702,6 +717,8 @@ class Tapping(SynchronousTestCase):
         seen: list[tuple[str, Any]] = []
 
         class Tap:
+            only_failures = False
+
             def bind(self, stop: object) -> None:
                 """It never stops anything."""
 
@@ -726,3 +743,56 @@ class Tapping(SynchronousTestCase):
         world.send(world.cluster, OK)
         bodies = [("head", 200), ("response", b"ok"), ("ended", None)]
         self.assertEqual([("request", b"hi"), ("head", 200), ("response", b"yes"), ("ended", None), *bodies], seen)
+
+        # Who looks for failures alone does not see anything else.
+        Tap.only_failures = True
+        chunked = b"Transfer-Encoding: chunked\r\n\r\n3\r\nyes\r\n0\r\n\r\n"
+        for answered in (b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 403 Forbidden\r\n"):
+            seen.clear()
+            client.take()
+            world.send(client, GET)
+            world.send(world.cluster, answered + chunked)
+            self.assertEqual(answered + chunked, client.take())
+            expected = [("head", 403), ("response", b"yes"), ("ended", None)] if b"403" in answered else []
+            self.assertEqual(expected, seen)
+
+    def test_says_farewell(self) -> None:
+        class Tap:
+            only_failures = False
+            stop: Any = None
+
+            def bind(self, stop: Any) -> None:
+                self.stop = stop
+
+            def request_data(self, data: bytes) -> None: ...
+
+            def response_head(self, code: int, head: bytes) -> None: ...
+
+            def response_data(self, data: bytes) -> None: ...
+
+            def ended(self) -> None: ...
+
+            def parting(self, error: GatewayError) -> bytes:
+                return f"farewell: {error.message}".encode()
+
+        world = World()
+        client = world.client()
+        tap = Tap()
+        world.options = {"tap": tap}
+        world.send(client, request("GET /east/x", "Connection: Upgrade", "Upgrade: websocket"))
+        switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        world.send(world.cluster, switched + b"hello ")
+        client.take()
+        tap.stop(ServiceUnavailable("no more"))
+        tap.stop(ServiceUnavailable("once is enough"))
+        world.network.pump()
+        self.assertEqual(b"farewell: no more", client.take())
+        self.assertTrue(client.half_closed)
+        self.assertIsNotNone(world.cluster.lost)
+        [record] = world.records
+        self.assertEqual((101, "refused", "no more", 23), (record.code, record.outcome, record.cause, record.bytes_out))
+        # What the client still says is nobody's business, but it gets to read.
+        world.send(client, b"more")
+        self.assertIsNone(client.lost)
+        world.advance(7)
+        self.assertIsNotNone(client.lost)

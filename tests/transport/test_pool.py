@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.errors import GatewayError, UpstreamTlsFailed
 from clustergateway.settings import Limits
 from clustergateway.transport.outbound import Outbound
+from clustergateway.transport.pool import Pool
 
 from .world import World
 
@@ -122,3 +125,46 @@ class Pools(SynchronousTestCase):
         self.pool.acquire(taker)
         self.assertEqual([503], [error.code for error in taker.errors])
         self.assertEqual([], self.world.clock.getDelayedCalls())
+
+
+class Several:
+    """Endpoints, as a pool sees them."""
+
+    def __init__(self) -> None:
+        self.gone: list[IProtocol] = []
+        self.old: list[IProtocol] = []
+
+    def outgrown(self, connection: IProtocol) -> bool:
+        return connection in self.old
+
+    def dead(self, connection: IProtocol) -> bool:
+        return connection in self.gone
+
+    def doubt(self, connection: IProtocol) -> Deferred[bool]:
+        return succeed(False)
+
+
+class SeveralEndpoints(Pools):
+    """With a pool whose endpoint stands for several."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.several = Several()
+        self.pool = Pool(self.world.endpoint, self.world.clock, self.limits, "east", self.several)
+
+    def test_those_to_a_dead_one_are_not_given_out(self) -> None:
+        first, second = self.take(2)
+        for outbound in (first, second):
+            self.pool.put_back(outbound)
+        self.several.gone = [first, second]
+        [other] = self.take(1)
+        self.assertNotIn(other, (first, second))
+        self.assertEqual((1, 0), self.state())
+
+    def test_those_that_another_can_take_over_are_not_kept(self) -> None:
+        first, second = self.take(2)
+        self.several.old = [first]
+        for outbound in (first, second):
+            self.pool.put_back(outbound)
+        self.assertEqual((0, 1), self.state())
+        self.assertEqual([second], self.take(1))

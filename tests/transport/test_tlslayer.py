@@ -207,11 +207,11 @@ class Handshakes(Layered):
 
     def test_what_is_no_tls(self) -> None:
         for answer in (b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 100):
-            self.endpoint._accept = lambda answer=answer: Plain(answer)  # type: ignore[misc]
+            self.endpoint.accept = lambda answer=answer: Plain(answer)  # type: ignore[misc]
             self.assertIn("TLS", self.refused())
 
     def test_the_connection_ends_in_the_middle(self) -> None:
-        self.endpoint._accept = lambda: Plain(b"")
+        self.endpoint.accept = lambda: Plain(b"")
         connecting = self.connecting()
         self.assertNoResult(connecting)
         self.network.wires[-1].loseConnection()
@@ -219,7 +219,7 @@ class Handshakes(Layered):
         self.assertIn("closed", self.failureResultOf(connecting, UpstreamTlsFailed).value.message)
 
     def test_cancelled(self) -> None:
-        self.endpoint._accept = lambda: Plain(b"")
+        self.endpoint.accept = lambda: Plain(b"")
         connecting = self.connecting()
         connecting.cancel()
         self.network.pump()

@@ -2,100 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IProtocol,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ...model.endpointchoice import EndpointChoice, Patience
+from ..tls import hang_up
+from .race import Race
+from .shared import Quiet, Shared
 
-Key = TypeVar("Key", bound=Hashable)
-Result = TypeVar("Result")
-
-
-class Race(Generic[Key, Result]):
-    """
-    Attempts in order; the next begins when the one before failed, or has taken long enough to be doubted, and then runs
-    beside it (RFC 8305 section 5, applied to whole routes). The first success wins and cancels the others.
-
-    @param choice: told how each went.
-    @param keys: what to attempt, in order; at least one.
-    @param attempt: begins one.
-    """
-
-    def __init__(
-        self,
-        clock: IReactorTime,
-        choice: EndpointChoice[Key],
-        keys: Sequence[Key],
-        attempt: Callable[[Key], Deferred[Result]],
-    ) -> None:
-        self._clock = clock
-        self._choice = choice
-        self._left = list(keys)
-        self._attempt = attempt
-        self._running: dict[Key, Deferred[Any]] = {}
-        self._timer: IDelayedCall | None = None
-        self._failure: Failure | None = None
-        self._result: Deferred[tuple[Key, Result]] = Deferred(lambda _: self._over())
-
-    def run(self) -> Deferred[tuple[Key, Result]]:
-        """
-        @return: fires with what succeeded and its result; fails as the first to fail did if none does.
-        """
-        self._next()
-        return self._result
-
-    def _next(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        key = self._left.pop(0)
-        began = self._clock.seconds()
-        self._choice.trying(key, began)
-        if self._left:
-            self._timer = self._clock.callLater(self._choice.stagger(key), self._doubted)
-        attempt = self._running[key] = self._attempt(key)
-        attempt.addCallbacks(self._won, self._failed, (key, began), {}, (key,))
-
-    def _doubted(self) -> None:
-        self._timer = None
-        self._next()
-
-    def _won(self, result: Result, key: Key, began: float) -> None:
-        self._running.pop(key, None)
-        self._choice.succeeded(key, self._clock.seconds() - began)
-        self._over()
-        if not self._result.called:
-            self._result.callback((key, result))
-
-    def _failed(self, failure: Failure, key: Key) -> None:
-        if self._running.pop(key, None) is None:
-            return  # cancelled
-        self._choice.failed(key, self._clock.seconds())
-        self._failure = self._failure or failure
-        if self._left:
-            self._next()
-        elif not self._running:
-            self._result.errback(self._failure)
-
-    def _over(self) -> None:
-        self._left.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        running, self._running = self._running, {}
-        for attempt in running.values():
-            attempt.cancel()
+_PATIENCE_IN_DOUBT = 0.5
+"""The longest that an endpoint in doubt is waited for, so that the doubt is settled within a second, seconds."""
+_PATIENCE_WITH_PROBE = 10.0
+"""Likewise one that is probed while another is used: nobody waits."""
+_LATE = 0.1
+"""A limit that is noticed so late shows that we are busy ourselves, and nothing else."""
 
 
 @implementer(IStreamClientEndpoint)
@@ -121,6 +48,9 @@ class FailoverEndpoint:
         self._endpoints = tuple(endpoints)
         self._used = used
         self._choice: EndpointChoice[int] = EndpointChoice(patience)
+        self._numbers: WeakKeyDictionary[IProtocol, int] = WeakKeyDictionary()
+        self._probes: Shared[int, bool] = Shared()
+        self._dead: set[int] = set()
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -134,12 +64,66 @@ class FailoverEndpoint:
 
     def _won(self, won: tuple[int, IProtocol]) -> IProtocol:
         number, protocol = won
+        self._numbers[protocol] = number
+        self._dead.discard(number)
         if self._used is not None:
             self._used(protocol, self._endpoints[number][0])
         return protocol
 
-    def failed(self, name: str) -> None:
-        """An established connection turned out to be of no use; others are preferred for a while."""
-        for number, (own, _) in enumerate(self._endpoints):
-            if own == name:
-                self._choice.failed(number, self._clock.seconds())
+    # For who keeps connections and uses them again.
+
+    def outgrown(self, connection: IProtocol) -> bool:
+        """Does an endpoint that is preferred to the connection's work again? Has it found out if it is time to."""
+        now = self._clock.seconds()
+        for better in range(self._numbers.get(connection, 0)):
+            if self._choice.avoided(better, now) or better in self._probes:
+                continue
+            if self._choice.sound(better):
+                return True
+            self._probe(better, _PATIENCE_WITH_PROBE)
+        return False
+
+    def dead(self, connection: IProtocol) -> bool:
+        """Was the connection's endpoint found dead, while another one may work?"""
+        number = self._numbers.get(connection, 0)
+        return number in self._dead and self._elsewhere(number)
+
+    def doubt(self, connection: IProtocol) -> Deferred[bool]:
+        """
+        The connection is silent: is its endpoint L{dead}? One that is takes no new connection either, or not in time.
+
+        @return: fires within half a second.
+        """
+        patience = min(self._choice.stagger(self._numbers.get(connection, 0)), _PATIENCE_IN_DOUBT)
+        probe = self._probe(self._numbers.get(connection, 0), patience)
+        return probe.addCallback(lambda alive: not alive and self.dead(connection))
+
+    def _elsewhere(self, number: int) -> bool:
+        now = self._clock.seconds()
+        others = (other for other in range(len(self._endpoints)) if other != number)
+        return any(other not in self._dead and not self._choice.avoided(other, now) for other in others)
+
+    def _probe(self, number: int, patience: float) -> Deferred[bool]:
+        """@return: fires with whether the endpoint can be connected to in so many seconds."""
+        return self._probes.wait(number, lambda: self._begin_probe(number, patience))
+
+    def _begin_probe(self, number: int, patience: float) -> Deferred[bool]:
+        began = self._clock.seconds()
+        self._choice.trying(number, began)
+        connecting: Deferred[Any] = self._endpoints[number][1].connect(Quiet.forProtocol(Protocol))
+        connecting.addTimeout(patience, self._clock)
+        return connecting.addCallbacks(self._alive, self._silent, (number, began), {}, (number, began, patience))
+
+    def _alive(self, probe: Protocol, number: int, began: float) -> bool:
+        self._choice.succeeded(number, self._clock.seconds() - began)
+        self._dead.discard(number)
+        hang_up(probe.transport)
+        return True
+
+    def _silent(self, _: Failure, number: int, began: float, patience: float) -> bool:
+        now = self._clock.seconds()
+        if now - began > patience + _LATE:
+            return True
+        self._choice.failed(number, now, began)
+        self._dead.add(number)
+        return False

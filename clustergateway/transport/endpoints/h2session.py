@@ -142,8 +142,7 @@ class H2Session(Protocol):
             corked, self._corked = self._corked, None
             if corked and not self.lost:
                 self._transport.write(b"".join(corked))
-        if self.retired and not self.streams and not self.lost:
-            self._transport.loseConnection()
+        self._part()
 
     def _take(self, frames: Sequence[Frame]) -> None:
         touched: dict[H2Stream, None] = {}
@@ -326,6 +325,8 @@ class H2Session(Protocol):
 
     def _part(self) -> None:
         if self.retired and not self.streams and self._corked is None and not self.lost:
+            # Twisted's TLS waits for its producer to go.
+            self._transport.unregisterProducer()  # type: ignore[attr-defined]
             self._transport.loseConnection()
 
     # Writing.

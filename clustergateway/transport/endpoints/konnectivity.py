@@ -17,14 +17,14 @@ from ...model.endpointchoice import EndpointChoice, Patience
 from ...model.preamble import authority
 from ..failures import connect_error
 from .addresses import Addresses
-from .failover import Race
 from .h2session import H2Session
 from .preamble import reworded
+from .race import Race
 from .shared import Quiet, Shared
 from .tunnel import Tunnel
 
 _SILENCE = 4.0
-"""A dial that got no answer for so long, on a connection that brought nothing else either, makes that one suspect."""
+"""Dials that got no answer for so long, on a connection that brought nothing else either, make that one suspect."""
 _PROBE = 2.0
 """How long a suspect connection has to prove that it is alive, seconds."""
 
@@ -85,6 +85,7 @@ class Konnectivity:
         self._sessions: dict[H2Session, Server] = {}
         self._tunnels: set[Tunnel] = set()
         self._refusal: dict[Server, GatewayError] = {}
+        self._silent: dict[H2Session, tuple[int, float]] = {}
         self._closed = False
 
     # What there is, for metrics.
@@ -152,7 +153,7 @@ class Konnectivity:
                 # Others were faster. One that has no room from the start will not have any.
                 if not session.streams:
                     tried.update(server for server in (self._sessions.get(session),) if server is not None)
-                    error = ClusterUnavailable(f"{session.name} takes no tunnels", hop="tunnel", retry_after=5)
+                    error = ClusterUnavailable(f"{session.name} takes no tunnels", hop="tunnel")
                 continue
             if len(self._tunnels) >= self._limits.tunnels:
                 raise ServiceUnavailable("all konnectivity tunnels are in use", hop="tunnel", retry_after=1)
@@ -193,10 +194,10 @@ class Konnectivity:
         order = [
             server
             for server in self._choice.order(servers, now)
-            if server in self._opening or not self._choice.avoided(server, now)
+            if server in self._opening or server not in self._refusal or not self._choice.avoided(server, now)
         ]
         if not order:
-            # All of them failed just now: say it again instead of knocking with every request.
+            # All of them refused just now: say it again instead of knocking with every request.
             raise reworded(self._refusal[servers[0]], "tried a moment ago", "proxy")
         race: Race[Server, H2Session] = Race(self._clock, self._choice, order, self._begin)
         return (await race.run())[1]
@@ -241,8 +242,20 @@ class Konnectivity:
 
     def _lost(self, session: H2Session) -> None:
         self._sessions.pop(session, None)
+        self._silent.pop(session, None)
 
-    def suspect(self, session: H2Session) -> None:
+    def unanswered(self, session: H2Session, reads: int, began: float) -> None:
+        """A dial was given up, and the session has brought nothing since it began. Others may have fared likewise."""
+        if session.lost:
+            return
+        known, since = self._silent.get(session, (-1, began))
+        if known != reads:
+            since = began
+        self._silent[session] = (reads, since)
+        if self._clock.seconds() - since >= _SILENCE:
+            self._suspect(session)
+
+    def _suspect(self, session: H2Session) -> None:
         """A session has been silent for long. If the server is, and not just an agent, new tunnels use another one."""
         session.probe()
         self._clock.callLater(_PROBE, self._judge, session, session.reads)
@@ -293,8 +306,8 @@ class _Dial:
         self._tunnel = owner.new_tunnel(session, host, port, self)
 
     def _cancelled(self, _: Deferred[IProtocol]) -> None:
-        if self._session.reads == self._reads and self._owner.now() - self._began >= _SILENCE:
-            self._owner.suspect(self._session)
+        if self._session.reads == self._reads:
+            self._owner.unanswered(self._session, self._reads, self._began)
         self._tunnel.giveUp()
 
     def opened(self, tunnel: Tunnel) -> None:

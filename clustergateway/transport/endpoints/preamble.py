@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from typing import Protocol as Seam
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import NoProtocol
@@ -20,6 +21,18 @@ from .shared import Quiet
 from .tunnel import Tunnel
 
 
+class Tally(Seam):
+    """Who counts connections through a proxy."""
+
+    def opened(self) -> None:
+        """The destination is connected."""
+        ...
+
+    def closed(self) -> None:
+        """It is no more."""
+        ...
+
+
 @implementer(IStreamClientEndpoint)
 class PreambleEndpoint:
     """
@@ -30,6 +43,8 @@ class PreambleEndpoint:
     @param name: what to call the proxy in errors; holds no credential.
     @param preamble: makes a new conversation.
     @param timeout: for the connection to the proxy and the conversation altogether, seconds.
+    @param tally: told of each connection that is given away, if somebody counts them. Then something is left in
+        between, as it is with TLS to the proxy in any case.
     """
 
     def __init__(
@@ -39,7 +54,9 @@ class PreambleEndpoint:
         name: str,
         preamble: Callable[[], Preamble],
         timeout: float,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally
         self._clock = clock
         self._proxy = proxy
         self._name = name
@@ -52,7 +69,7 @@ class PreambleEndpoint:
             cancel it hangs up on the proxy.
         """
         try:
-            conversation = _Conversation(self._preamble(), factory, self._name)
+            conversation = _Conversation(self._preamble(), factory, self._name, self._tally)
         except GatewayError as error:
             refused: Deferred[IProtocol] = Deferred()
             refused.errback(error)
@@ -85,15 +102,17 @@ class _Conversation(Protocol):
 
     @ivar result: C{None} once it is known.
     @ivar connecting: the attempt to connect to the proxy.
-    @ivar _heir: the protocol whose connection it now is, where TLS to the proxy keeps on delivering here.
+    @ivar _heir: the protocol whose connection it now is, where TLS to the proxy keeps on delivering here or somebody
+        counts.
     """
 
-    def __init__(self, preamble: Preamble, factory: IProtocolFactory, name: str) -> None:
+    def __init__(self, preamble: Preamble, factory: IProtocolFactory, name: str, tally: Tally | None) -> None:
         self.result: Deferred[IProtocol] | None = None
         self.connecting: Deferred[Any] | None = None
         self._preamble = preamble
         self._factory = factory
         self._name = name
+        self._tally = tally
         self._heir: IProtocol | None = None
 
     def connectionMade(self) -> None:
@@ -130,10 +149,12 @@ class _Conversation(Protocol):
             return
         result, self.result = self.result, None
         assert result is not None
-        if isinstance(transport, Connection | Tunnel):
+        if self._tally is None and isinstance(transport, Connection | Tunnel):
             transport.protocol = protocol
         else:
             self._heir = protocol
+        if self._tally is not None:
+            self._tally.opened()
         protocol.makeConnection(transport)
         result.callback(protocol)
         if rest:
@@ -155,6 +176,8 @@ class _Conversation(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._heir is not None:
+            if self._tally is not None:
+                self._tally.closed()
             self._heir.connectionLost(reason)
             return
         self.refuse(UpstreamReset(f"{self._name} closed the connection before it answered", hop="proxy"))

@@ -26,6 +26,7 @@ from ..contexts import ClientTls
 from ..files import Signature, cause, read_file, signature
 from ..tls import Mode, wrap_tls
 from .addresses import Addresses
+from .connecttunnels import ConnectTunnels
 from .direct import tcp_endpoint
 from .failover import FailoverEndpoint
 from .konnectivity import Konnectivity, KonnectivityLimits, Server
@@ -72,7 +73,8 @@ class Routes:
     """
     Makes routes; those through konnectivity share its connections.
 
-    @ivar konnectivity: counts tunnels, C{None} when there are no proxy-servers in gRPC mode.
+    @ivar konnectivity: those in gRPC mode, C{None} when there are no proxy-servers or they are in the other mode.
+    @ivar tunnels: counts the tunnels in either mode, C{None} when there are no proxy-servers.
     """
 
     def __init__(self, reactor: Any, config: RouteConfig) -> None:
@@ -93,6 +95,10 @@ class Routes:
                 partial(randbits, 63),
                 KonnectivityLimits(config.tunnels, config.connect_timeout),
             )
+        self._by_connect = ConnectTunnels(config.tunnels)
+        self.tunnels: Konnectivity | ConnectTunnels | None = None
+        if config.proxy_servers:
+            self.tunnels = self.konnectivity or self._by_connect
 
     def route(self, endpoint: Endpoint) -> IStreamClientEndpoint:
         """
@@ -138,9 +144,10 @@ class Routes:
                 f"konnectivity proxy-server {server}",
                 partial(KonnectivityConnect, host, port),
                 self._config.connect_timeout,
+                self._by_connect,
             )
             ways.append((server, tunnel))
-        return ways[0][1] if len(ways) == 1 else FailoverEndpoint(self._reactor, ways)
+        return self._by_connect.limited(ways[0][1] if len(ways) == 1 else FailoverEndpoint(self._reactor, ways))
 
     def _proxy_server(self, server: Server) -> IStreamClientEndpoint:
         plain = tcp_endpoint(self._reactor, server.address, server.port, self._config.connect_timeout)

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from clustergateway.testing.wire import MemoryEndpoint
+from clustergateway.testing.wires import MemoryEndpoint, Network
 from clustergateway.transport.endpoints.failover import FailoverEndpoint
 
 
@@ -28,14 +28,14 @@ class Cancellable:
         self.cancelled += 1
 
 
-class FailoverTests(SynchronousTestCase):
+class FailoverCase(SynchronousTestCase):
     """An endpoint that works, others that do not."""
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.good = MemoryEndpoint(Protocol)
-        self.bad = MemoryEndpoint(Protocol)
-        self.bad.refusing = True
+        self.good = MemoryEndpoint(Network(), Protocol)
+        self.bad = MemoryEndpoint(Network(), Protocol)
+        self.bad.refusal = ConnectionRefusedError()
         self.slow = Cancellable()
         self.used: list[str] = []
 
@@ -45,6 +45,10 @@ class FailoverTests(SynchronousTestCase):
 
     def connect(self, failover: FailoverEndpoint) -> Deferred[IProtocol]:
         return failover.connect(Factory.forProtocol(Protocol))
+
+
+class FailoverTests(FailoverCase):
+    """Which endpoint a new connection goes to."""
 
     def test_the_preferred_one(self) -> None:
         self.successResultOf(self.connect(self.failover(self.good, self.bad)))
@@ -66,6 +70,35 @@ class FailoverTests(SynchronousTestCase):
         self.successResultOf(connected)
         self.assertEqual(1, self.slow.cancelled)
         self.assertEqual([], self.clock.getDelayedCalls())
+        self.successResultOf(self.connect(failover))
+        self.assertEqual((["e1", "e1"], 1), (self.used, len(self.slow.attempts)))
+
+    def test_a_slow_one_is_waited_for_the_next_time(self) -> None:
+        failover = self.failover(self.slow, self.good)
+        self.connect(failover)
+        self.clock.advance(0.25)
+        self.clock.advance(1)
+        connected = self.connect(failover)
+        self.clock.advance(0.45)
+        self.assertNoResult(connected)
+        self.slow.attempts[1].callback(Protocol())
+        self.successResultOf(connected)
+        self.assertEqual(["e1", "e0"], self.used)
+
+    def test_one_that_began_later_is_not_held_to_be_dead(self) -> None:
+        later = Cancellable()
+        failover = self.failover(self.slow, later)
+        self.connect(failover)
+        self.clock.advance(0.3)
+        self.slow.attempts[0].errback(ConnectionRefusedError())
+        later.attempts[0].callback(Protocol())
+        connected = self.connect(failover)
+        self.assertEqual((1, 2), (len(self.slow.attempts), len(later.attempts)))
+        self.clock.advance(0.3)
+        self.slow.attempts[1].callback(Protocol())
+        self.successResultOf(connected)
+        self.connect(failover)
+        self.assertEqual(3, len(self.slow.attempts))
 
     def test_the_doubted_one_may_still_win(self) -> None:
         later = Cancellable()
@@ -79,7 +112,7 @@ class FailoverTests(SynchronousTestCase):
     def test_a_dead_one_that_recovers(self) -> None:
         failover = self.failover(self.bad, self.good)
         self.successResultOf(self.connect(failover))
-        self.bad.refusing = False
+        self.bad.refusal = None
         self.successResultOf(self.connect(failover))
         self.clock.advance(1)
         self.successResultOf(self.connect(failover))
@@ -115,8 +148,94 @@ class FailoverTests(SynchronousTestCase):
         failover = FailoverEndpoint(self.clock, [("e", self.bad), ("e", self.good)])
         self.successResultOf(self.connect(failover))
 
-    def test_told_of_a_failure_above(self) -> None:
-        failover = self.failover(self.good, MemoryEndpoint(Protocol))
-        failover.failed("e0")
+
+class KeptConnectionTests(FailoverCase):
+    """What becomes of connections that are used again."""
+
+    def connected(self, *endpoints: IStreamClientEndpoint) -> tuple[FailoverEndpoint, IProtocol]:
+        """The connection goes to the second endpoint if the first is C{self.bad}."""
+        failover = self.failover(*endpoints)
+        return failover, self.successResultOf(self.connect(failover))
+
+    def test_to_the_preferred_one(self) -> None:
+        failover, connection = self.connected(self.good, self.bad)
+        self.assertFalse(failover.outgrown(connection))
+        self.assertEqual((1, 0), (self.good.attempts, self.bad.attempts))
+
+    def test_the_preferred_one_is_probed_when_it_is_time(self) -> None:
+        failover, connection = self.connected(self.bad, self.good)
+        self.assertFalse(failover.outgrown(connection))
+        self.assertEqual(1, self.bad.attempts)
+        self.clock.advance(1)
+        self.assertFalse(failover.outgrown(connection))
+        self.assertFalse(failover.outgrown(connection))
+        self.assertEqual(2, self.bad.attempts)
+
+    def test_and_used_when_it_works(self) -> None:
+        failover, connection = self.connected(self.bad, self.good)
+        self.clock.advance(1)
+        self.bad.refusal = None
+        self.assertFalse(failover.outgrown(connection))
+        self.assertTrue(failover.outgrown(connection))
         self.successResultOf(self.connect(failover))
-        self.assertEqual(["e1"], self.used)
+        self.assertEqual(["e1", "e0"], self.used)
+        self.assertTrue(self.bad.wires[0].disconnecting, "the probe is over")
+
+    def test_one_probe_at_a_time(self) -> None:
+        failover, connection = self.connected(self.bad, self.good)
+        self.clock.advance(1)
+        self.bad.refusal, self.bad.silent = None, True
+        for _ in range(9):
+            self.assertFalse(failover.outgrown(connection))
+            self.clock.advance(1)
+        self.assertEqual(2, self.bad.attempts)
+        self.clock.advance(1)
+        self.assertFalse(failover.outgrown(connection))
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_an_unfounded_doubt(self) -> None:
+        failover, connection = self.connected(self.good, self.bad)
+        self.assertFalse(self.successResultOf(failover.doubt(connection)))
+        self.assertFalse(failover.dead(connection))
+        self.assertTrue(self.good.wires[1].disconnecting, "the probe is over")
+
+    def test_a_silent_one_is_dead_in_a_quarter_of_a_second(self) -> None:
+        failover, connection = self.connected(self.good, MemoryEndpoint(Network(), Protocol))
+        self.good.silent = True
+        doubts = [failover.doubt(connection), failover.doubt(connection)]
+        self.clock.advance(0.24)
+        self.assertNoResult(doubts[0])
+        self.clock.advance(0.01)
+        self.assertEqual([True, True], [self.successResultOf(doubt) for doubt in doubts])
+        self.assertEqual((2, True), (self.good.attempts, failover.dead(connection)))
+        self.successResultOf(self.connect(failover))
+        self.assertEqual(["e0", "e1"], self.used)
+
+    def test_a_gateway_that_is_busy_itself_proves_nothing(self) -> None:
+        failover, connection = self.connected(self.good, MemoryEndpoint(Network(), Protocol))
+        self.good.silent = True
+        doubt = failover.doubt(connection)
+        self.clock.advance(0.5)
+        self.assertEqual((False, False), (self.successResultOf(doubt), failover.dead(connection)))
+
+    def test_one_that_works_again_is_not_dead(self) -> None:
+        failover, connection = self.connected(self.good, MemoryEndpoint(Network(), Protocol))
+        self.good.refusal = ConnectionRefusedError()
+        self.assertTrue(self.successResultOf(failover.doubt(connection)))
+        self.good.refusal = None
+        self.clock.advance(1)
+        self.successResultOf(self.connect(failover))
+        self.assertFalse(failover.dead(connection))
+
+    def test_the_only_one_is_never_dead(self) -> None:
+        failover, connection = self.connected(self.good)
+        self.good.refusal = ConnectionRefusedError()
+        self.assertFalse(self.successResultOf(failover.doubt(connection)))
+        self.assertFalse(failover.dead(connection))
+
+    def test_nor_is_one_whose_alternatives_are_down(self) -> None:
+        failover, connection = self.connected(self.good, self.bad)
+        self.good.refusal = ConnectionRefusedError()
+        self.failureResultOf(self.connect(failover))
+        self.assertFalse(self.successResultOf(failover.doubt(connection)))
+        self.assertFalse(failover.dead(connection))

@@ -6,7 +6,7 @@ from typing import Any
 from h2.settings import SettingCodes
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, ConnectionRefusedError
 from twisted.internet.interfaces import (
     IHostResolution,
     IProtocol,
@@ -41,7 +41,7 @@ from clustergateway.model.konnectivity import (
     Packet,
 )
 from clustergateway.testing.konnectivity import Connection, ProxyServer
-from clustergateway.testing.wire import MemoryEndpoint
+from clustergateway.testing.wires import MemoryEndpoint, Network
 from clustergateway.transport.endpoints.addresses import Addresses
 from clustergateway.transport.endpoints.konnectivity import Konnectivity, KonnectivityLimits, Server
 from clustergateway.transport.endpoints.tunnel import Tunnel
@@ -119,7 +119,8 @@ class World:
     def __init__(self, names: dict[str, list[str]], limits: KonnectivityLimits | None = None) -> None:
         self.clock = Clock()
         self.names = Names(names)
-        self.far = MemoryEndpoint(Echo)
+        self.network = Network()
+        self.far = MemoryEndpoint(self.network, Echo)
         self.servers: dict[str, ProxyServer] = {}
         self.ways: dict[str, MemoryEndpoint] = {}
         for addresses in names.values():
@@ -137,7 +138,7 @@ class World:
     def add(self, address: str) -> None:
         server = self.servers[address] = ProxyServer()
         server.far_ends["c1:443"] = self.far
-        self.ways[address] = MemoryEndpoint(lambda: server.buildProtocol(None))
+        self.ways[address] = MemoryEndpoint(self.network, lambda: server.buildProtocol(None))
 
     def reach(self, server: Server) -> IStreamClientEndpoint:
         way: IStreamClientEndpoint = self.ways[server.address]
@@ -146,8 +147,7 @@ class World:
     def flush(self) -> None:
         """Until nothing moves any more; time stands still."""
         for _ in range(100):
-            for way in (*self.ways.values(), self.far):
-                way.flush()
+            self.network.pump()
             self.clock.advance(0)
 
     def dial(self, host: str = "c1") -> Deferred[IProtocol]:
@@ -376,10 +376,23 @@ class KonnectivityTests(SynchronousTestCase):
 
     def test_a_connection_that_went_silent_gets_nothing_new(self) -> None:
         self.talk()
-        self.world.ways["10.0.0.1"].wires[0].server.pauseProducing()
+        self.world.ways["10.0.0.1"].wires[0].other.pauseProducing()
         dialled = self.world.dial()
         self.world.clock.advance(10)
         self.failureResultOf(dialled, UpstreamTimeout)
+        self.world.clock.advance(2)
+        self.talk()
+        self.assertEqual(2, self.world.ways["10.0.0.1"].attempts)
+
+    def test_impatient_dials_add_up(self) -> None:
+        self.talk()
+        self.world.ways["10.0.0.1"].wires[0].other.pauseProducing()
+        for _ in range(6):
+            dialled = self.world.dial()
+            self.world.clock.advance(0.5)
+            dialled.cancel()
+            self.failureResultOf(dialled)
+            self.world.clock.advance(0.5)
         self.world.clock.advance(2)
         self.talk()
         self.assertEqual(2, self.world.ways["10.0.0.1"].attempts)
@@ -523,14 +536,14 @@ class KonnectivityTests(SynchronousTestCase):
         self.talk()
         way = self.world.ways["10.0.0.1"]
         way.wires[0].cut()
-        way.refusing = True
+        way.refusal = ConnectionRefusedError()
         failure = self.failureResultOf(self.world.dial(), UpstreamRefused)
         self.assertEqual("proxy", failure.value.hop)
         self.assertIn("proxy:8090 (10.0.0.1)", str(failure.value))
         attempts = way.attempts
         self.failureResultOf(self.world.dial(), UpstreamRefused)
         self.assertEqual(attempts, way.attempts, "not with every request")
-        way.refusing = False
+        way.refusal = None
         self.world.clock.advance(0.25)
         self.talk()
 
@@ -542,7 +555,7 @@ class KonnectivityTests(SynchronousTestCase):
         self.assertNothingLeft()
 
     def test_a_server_that_does_not_speak_http2(self) -> None:
-        self.world.ways["10.0.0.1"]._build = lambda: Greeter(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.world.ways["10.0.0.1"].accept = lambda: Greeter(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         self.failureResultOf(self.world.dial(), UpstreamMalformed)
         self.assertNothingLeft()
 
@@ -711,12 +724,12 @@ class KonnectivityTests(SynchronousTestCase):
         valve = Valve()
         talk.tunnel.registerProducer(valve, True)
         wire = self.world.ways["10.0.0.1"].wires[0]
-        wire.server.pauseProducing()
+        wire.other.pauseProducing()
         talk.tunnel.write(b"x" * 70000)
         self.assertFalse(valve.paused, "the transport took it")
         talk.tunnel.write(b"x")
         self.assertTrue(valve.paused)
-        wire.server.resumeProducing()
+        wire.other.resumeProducing()
         self.world.flush()
         self.assertFalse(valve.paused)
 
@@ -790,7 +803,7 @@ class SeveralServersTests(SynchronousTestCase):
         self.assertEqual(0, self.world.konnectivity.unconnected)
 
     def test_a_dead_one_is_passed_over(self) -> None:
-        self.world.ways["10.0.0.1"].refusing = True
+        self.world.ways["10.0.0.1"].refusal = ConnectionRefusedError()
         self.talk()
         self.assertEqual([1, 1, 0], self.attempts())
 
@@ -806,7 +819,7 @@ class SeveralServersTests(SynchronousTestCase):
     def test_the_first_dies(self) -> None:
         talk = self.talk()
         way = self.world.ways["10.0.0.1"]
-        way.refusing = True
+        way.refusal = ConnectionRefusedError()
         way.wires[0].cut()
         self.assertIsNotNone(talk.lost)
         self.talk()
@@ -826,7 +839,7 @@ class SeveralServersTests(SynchronousTestCase):
         self.world.names.names["proxy"] = ["10.0.0.4"]
         self.world.add("10.0.0.4")
         for way in list(self.world.ways.values())[:3]:
-            way.refusing = True
+            way.refusal = ConnectionRefusedError()
         self.world.ways["10.0.0.1"].wires[0].cut()
         self.failureResultOf(self.world.dial(), UpstreamRefused)
         self.world.clock.advance(1)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import NoProtocol
+from twisted.internet.error import ConnectionRefusedError, NoProtocol
 from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -17,7 +17,7 @@ from clustergateway.errors import (
 )
 from clustergateway.model.connectproxy import Connect
 from clustergateway.model.socks5 import Socks5
-from clustergateway.testing.wire import MemoryEndpoint
+from clustergateway.testing.wires import MemoryEndpoint, Network
 from clustergateway.transport.endpoints.preamble import PreambleEndpoint
 
 
@@ -56,10 +56,11 @@ class PreambleEndpointTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.network = Network()
 
     def script(self, *answers: bytes) -> None:
         self.proxy = Scripted(*answers)
-        self.way = MemoryEndpoint(lambda: self.proxy)
+        self.way = MemoryEndpoint(self.network, lambda: self.proxy)
 
     def endpoint(self, host: str = "c1") -> IStreamClientEndpoint:
         endpoint: IStreamClientEndpoint = PreambleEndpoint(
@@ -69,7 +70,7 @@ class PreambleEndpointTests(SynchronousTestCase):
 
     def connect(self) -> Deferred[IProtocol]:
         connected = self.endpoint().connect(Factory.forProtocol(Client))
-        self.way.flush()
+        self.network.pump()
         return connected
 
     def test_the_connection_is_given_away(self) -> None:
@@ -77,11 +78,11 @@ class PreambleEndpointTests(SynchronousTestCase):
         client = self.successResultOf(self.connect())
         assert isinstance(client, Client) and client.transport is not None
         client.transport.write(b"question")
-        self.way.flush()
+        self.network.pump()
         self.assertEqual(([b"question"], b"answer"), (self.proxy.heard[1:], client.got))
         self.assertEqual([], self.clock.getDelayedCalls())
         client.transport.loseConnection()
-        self.way.flush()
+        self.network.pump()
         self.assertTrue(client.lost)
 
     def test_bytes_behind_the_answer(self) -> None:
@@ -94,7 +95,7 @@ class PreambleEndpointTests(SynchronousTestCase):
         self.script(b"\x05\x02", b"\x01\x00", b"\x05\x00\x00\x01\0\0\0\0\0\0")
         endpoint = PreambleEndpoint(self.clock, self.way, "p", lambda: Socks5("c1", 443, b"u", b"p"), 10)
         connected = endpoint.connect(Factory.forProtocol(Client))
-        self.way.flush()
+        self.network.pump()
         self.successResultOf(connected)
         self.assertEqual(3, len(self.proxy.heard))
 
@@ -121,7 +122,7 @@ class PreambleEndpointTests(SynchronousTestCase):
 
     def test_no_proxy(self) -> None:
         self.script()
-        self.way.refusing = True
+        self.way.refusal = ConnectionRefusedError()
         error = self.failureResultOf(self.connect(), UpstreamRefused).value
         self.assertEqual("proxy", error.hop)
         self.assertIn("http proxy p:3128", str(error))
@@ -141,6 +142,7 @@ class PreambleEndpointTests(SynchronousTestCase):
         self.assertNoResult(connected)
         self.clock.advance(0.1)
         self.failureResultOf(connected, UpstreamTimeout)
+        self.network.pump()
         self.assertTrue(self.proxy.lost)
 
     def test_cancelled(self) -> None:
@@ -148,6 +150,7 @@ class PreambleEndpointTests(SynchronousTestCase):
         connected = self.connect()
         connected.cancel()
         self.failureResultOf(connected, CancelledError)
+        self.network.pump()
         self.assertTrue(self.proxy.lost)
         self.assertEqual([], self.clock.getDelayedCalls())
 
@@ -162,6 +165,6 @@ class PreambleEndpointTests(SynchronousTestCase):
         refusing = Factory()
         refusing.buildProtocol = lambda addr: None  # type: ignore[method-assign]
         connected = self.endpoint().connect(refusing)
-        self.way.flush()
+        self.network.pump()
         self.failureResultOf(connected, NoProtocol)
         self.assertTrue(self.proxy.lost)

@@ -7,10 +7,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import ConfigurationError, CredentialUnavailable
+from clustergateway.errors import ConfigurationError, CredentialUnavailable, ServiceUnavailable
 from clustergateway.model.gateway import Endpoint
 from clustergateway.transport.contexts import ClientTls
-from clustergateway.transport.endpoints.failover import FailoverEndpoint
 from clustergateway.transport.endpoints.konnectivity import KonnectivityEndpoint
 from clustergateway.transport.endpoints.preamble import PreambleEndpoint
 from clustergateway.transport.endpoints.route import ClientFiles, RouteConfig, Routes, label
@@ -64,12 +63,25 @@ class RoutesTests(SynchronousTestCase):
         routes.close()
 
     def test_konnectivity_by_connect(self) -> None:
-        one = self.routes(RouteConfig(proxy_servers=(("p", 1),), proxy_mode="http-connect"))
-        self.assertIsInstance(one.route(Endpoint("c1", 443, via_cluster_proxy=True)), PreambleEndpoint)
-        two = self.routes(RouteConfig(proxy_servers=(("p", 1), ("q", 1)), proxy_mode="http-connect"))
-        self.assertIsInstance(two.route(Endpoint("c1", 443, via_cluster_proxy=True)), FailoverEndpoint)
-        self.assertIsNone(two.konnectivity)
-        two.close()
+        for servers in ((("127.0.0.1", 1),), (("127.0.0.1", 1), ("127.0.0.2", 1))):
+            reactor = MemoryReactorClock()
+            routes = Routes(reactor, RouteConfig(proxy_servers=servers, proxy_mode="http-connect", tunnels=1))
+            route = routes.route(Endpoint("c1", 443, via_cluster_proxy=True))
+            self.assertIsNone(routes.konnectivity)
+            assert routes.tunnels is not None
+            connecting = route.connect(Factory.forProtocol(Protocol))
+            self.assertEqual([client[:2] for client in reactor.tcpClients], [("127.0.0.1", 1)])
+            self.assertEqual((routes.tunnels.unconnected, routes.tunnels.dials), (1, 1))
+            self.failureResultOf(route.connect(Factory.forProtocol(Protocol)), ServiceUnavailable)
+            connecting.cancel()
+            self.failureResultOf(connecting)
+            self.assertEqual((routes.tunnels.unconnected, routes.tunnels.dials, routes.tunnels.failures), (0, 2, 2))
+            routes.close()
+
+    def test_who_counts_tunnels(self) -> None:
+        self.assertIsNone(self.routes().tunnels)
+        routes = self.routes(RouteConfig(proxy_servers=(("proxy", 8090),)))
+        self.assertIs(routes.tunnels, routes.konnectivity)
 
     def test_no_konnectivity(self) -> None:
         with self.assertRaises(ConfigurationError):
