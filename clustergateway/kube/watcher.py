@@ -145,15 +145,18 @@ class Watcher:
 
     def _begin(self, work: Any) -> None:
         call: Deferred[None] = Deferred.fromCoroutine(work)
-        if call.called:
-            return
-        self._call = call
-        call.addBoth(self._over)
+        if not call.called:
+            self._call = call
+            call.addBoth(self._over)
+        call.addErrback(self._wrong)
 
-    def _over(self, result: Failure | None) -> None:
+    def _over(self, result: object) -> object:
         self._call = None
-        if isinstance(result, Failure) and not result.check(CancelledError):
-            self._log.failure("watching {resource} went wrong", result, resource=self._kind.resource)
+        return result
+
+    def _wrong(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("watching {resource} went wrong", failure, resource=self._kind.resource)
 
     def _due(self) -> None:
         self._timer = None

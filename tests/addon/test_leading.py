@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -8,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from clustergateway.addon.leading import LeadingClient
 from clustergateway.errors import HubUnavailable
+from clustergateway.kube.cache import Informer
 from clustergateway.model.resourcetype import SECRETS
-from clustergateway.testing.hub import FakeHub, refuse, reply
+from clustergateway.testing.hub import Body, FakeHub, refuse, reply, stream
 
 
 class LeadingClientTests(SynchronousTestCase):
@@ -41,3 +43,16 @@ class LeadingClientTests(SynchronousTestCase):
         self.client.stop()
         waiting.errback(OSError())
         self.failureResultOf(call, CancelledError)
+
+    def test_a_watch_that_begins_anew(self) -> None:
+        """It ends there, and nobody has to be told."""
+        clock, body = Clock(), Body()
+        listing = reply(200, {"metadata": {"resourceVersion": "5"}, "items": []})
+        client = LeadingClient(FakeHub(listing, stream(body)).client(clock))
+        informer = Informer(client, SECRETS, clock, lambda: 0.0)
+        informer.start()
+        self.addCleanup(informer.stop)
+        client.stop()
+        body.end()
+        gc.collect()
+        self.assertEqual([], self.flushLoggedErrors())
