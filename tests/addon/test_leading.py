@@ -54,5 +54,6 @@ class LeadingClientTests(SynchronousTestCase):
         self.addCleanup(informer.stop)
         client.stop()
         body.end()
+        clock.advance(60)
         gc.collect()
         self.assertEqual([], self.flushLoggedErrors())
