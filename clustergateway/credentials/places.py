@@ -55,6 +55,7 @@ class Places:
         self._waiting: list[_Turn] = []
         self._running: list[_Turn] = []
         self._closed = False
+        self._choosing = False
 
     def run(self, start: Start, failing: bool = False) -> Deferred[Output]:
         """
@@ -83,11 +84,17 @@ class Places:
             turn.running.cancel()
 
     def _next(self) -> None:
-        for turn in tuple(self._waiting):
-            if turn in self._waiting and self._room(turn):
+        # A run that is over as soon as it begins comes here again, and so would all that wait, one inside the other.
+        if self._choosing:
+            return
+        self._choosing = True
+        try:
+            while (turn := next(filter(self._room, self._waiting), None)) is not None:
                 self._waiting.remove(turn)
                 self._no_longer_waits(turn)
                 self._begin(turn)
+        finally:
+            self._choosing = False
 
     def _room(self, turn: _Turn) -> bool:
         if len(self._running) >= self._most:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -16,8 +17,9 @@ from ..errors import HubUnavailable
 
 
 class _Whole(Protocol):
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, progress: Callable[[], object]) -> None:
         self._most = most
+        self._progress = progress
         self._parts: list[bytes] = []
         self._held = 0
         self._left = False
@@ -30,6 +32,7 @@ class _Whole(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self.finished.called:
             return
+        self._progress()
         self._parts.append(data)
         self._held += len(data)
         if self._held > self._most:
@@ -46,13 +49,14 @@ class _Whole(Protocol):
             self.finished.errback(HubUnavailable("The hub's answer broke off.", hop="hub", retry_after=1))
 
 
-def read_body(response: IResponse, most: int) -> Deferred[bytes]:
+def read_body(response: IResponse, most: int, progress: Callable[[], object] = lambda: None) -> Deferred[bytes]:
     """
     @param most: bytes.
+    @param progress: called for each piece of it.
     @return: fires with the body; cancelling it closes the connection.
     @raise HubUnavailable: (the Deferred fails with it) it broke off, or is larger.
     """
-    receiver = _Whole(most)
+    receiver = _Whole(most, progress)
     response.deliverBody(receiver)
     return receiver.finished
 

@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 from treq.client import HTTPClient
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.interfaces import IProtocol, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IReactorTime
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IResponse
 
@@ -24,7 +23,9 @@ from .https import Whole
 from .pulse import Pulse
 
 TIMEOUT = 10.0
-"""Seconds that a call may take, its answer included."""
+"""Seconds that a call may take until its answer comes, and then from one piece of it to the next."""
+PATIENCE = 6
+"""So many times as long a call may take altogether."""
 LARGEST = 128 * 1024 * 1024
 """Bytes of an answer. A page of 500 Secrets rarely has a tenth of that."""
 PAGE = 500
@@ -116,10 +117,14 @@ class KubeClient:
         """
         if not self.pulse.admit():
             raise HubUnavailable("The hub did not answer lately and is asked again in some seconds.", hop="hub")
+        began = self._clock.seconds()
         try:
             answer = await self.create(kind, question)
         except HubSilent:
-            self.pulse.unreviewed()
+            if self.pulse.heard > began:
+                self.pulse.reviewed()  # it is this question that hangs, and nobody else has to suffer from that
+            else:
+                self.pulse.unreviewed()
             raise
         except CancelledError:
             self.pulse.abandoned()
@@ -219,11 +224,13 @@ class KubeClient:
     ) -> bytes:
         """Any call, and its answer as it is."""
 
+        deadline = _Deadline(self._clock, timeout)
+
         async def whole() -> bytes:
             response = await self._accepted(method, path, query, body, content_type)
-            return await read_body(response, self._largest)
+            return await read_body(response, self._largest, deadline.push)
 
-        return await self._in_time(whole(), timeout)
+        return await self._in_time(whole(), deadline)
 
     async def stream(self, path: str, query: Query, receiver: IProtocol, timeout: float = TIMEOUT) -> None:
         """
@@ -232,22 +239,28 @@ class KubeClient:
 
         @param timeout: seconds until the answer begins.
         """
-        response = await self._in_time(self._accepted("GET", path, query, None, JSON), timeout)
+        deadline = _Deadline(self._clock, timeout)
+        response = await self._in_time(self._accepted("GET", path, query, None, JSON), deadline)
         response.deliverBody(receiver)
 
-    async def _in_time(self, work: Coroutine[Deferred[Any], Any, T], timeout: float) -> T:
+    async def _in_time(self, work: Coroutine[Deferred[Any], Any, T], deadline: _Deadline) -> T:
+        began = self._clock.seconds()
         call = Deferred.fromCoroutine(work)
-        call.addTimeout(timeout, self._clock)
+        deadline.start(call)
         try:
             return await call
-        except DeferredTimeout:
-            # One dead connection in the pool is seldom alone.
-            self._connection.forget()
-            # No Retry-After: whoever obeys it would wait as long once more, ten times over.
-            silent = HubSilent(f"The hub did not answer within {timeout:g} s.", hop="hub")
-        except HubSilent as error:
-            silent = error
-        self.pulse.missed()
+        except (CancelledError, GatewayError) as error:
+            if deadline.missed:
+                # One dead connection in the pool is seldom alone.
+                self._connection.forget()
+                # No Retry-After: whoever obeys it would wait as long once more, ten times over.
+                silent = HubSilent(f"The hub did not answer within {deadline.seconds:g} s.", hop="hub")
+            elif isinstance(error, HubSilent):
+                silent = error
+            else:
+                raise
+        if self.pulse.heard <= began:
+            self.pulse.missed()
         raise silent from None
 
     async def _accepted(self, method: str, path: str, query: Query, body: Any, content_type: str) -> IResponse:
@@ -277,10 +290,50 @@ class KubeClient:
             if 200 <= response.code < 300:
                 return response
             refusal = await _error(response)
+            if not isinstance(refusal, HubUnavailable):
+                self.pulse.answered()
             if response.code == 401 and again and self._connection.rejected(entry):
                 again = False
                 continue
             raise refusal
+
+
+class _Deadline:
+    """
+    Cancels a call that is not answered in time, where each piece of an answer is worth as long again: a large list
+    over a slow link is no silence.
+
+    @ivar missed: whether it did.
+    """
+
+    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+        self.seconds = seconds
+        self.missed = False
+        self._clock = clock
+        self._last = clock.seconds() + PATIENCE * seconds
+        self._timer: IDelayedCall | None = None
+
+    def start(self, call: Deferred[Any]) -> None:
+        """The call has begun."""
+        if not call.called:
+            self._timer = self._clock.callLater(self.seconds, self._miss, call)
+            call.addBoth(self._met)
+
+    def push(self) -> None:
+        """A piece of the answer came."""
+        if self._timer is not None:
+            self._timer.reset(max(0.0, min(self.seconds, self._last - self._clock.seconds())))
+
+    def _miss(self, call: Deferred[Any]) -> None:
+        self._timer = None
+        self.missed = True
+        call.cancel()
+
+    def _met(self, result: T) -> T:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        return result
 
 
 async def _error(response: IResponse) -> GatewayError:

@@ -21,8 +21,8 @@ from ..model.watchstream import Event, WatchDecoder
 from .body import hang_up
 from .client import TIMEOUT, KubeClient, Object
 
-LIST_TIMEOUT = 60.0
-"""Seconds that a whole list may take."""
+LIST_TIMEOUT = 600.0
+"""Seconds that a whole list may take. That it goes on at all is looked after page by page."""
 WATCH_SECONDS = 300
 """The apiserver is asked to end a watch after one to two times this, by chance, so that not all end together."""
 SILENCE = 90.0
@@ -147,11 +147,12 @@ class Watcher:
         call: Deferred[None] = Deferred.fromCoroutine(work)
         if not call.called:
             self._call = call
-            call.addBoth(self._over)
+            call.addBoth(self._over, call)
         call.addErrback(self._wrong)
 
-    def _over(self, result: object) -> object:
-        self._call = None
+    def _over(self, result: object, call: Deferred[None]) -> object:
+        if self._call is call:  # the end of a list comes when its watch has begun
+            self._call = None
         return result
 
     def _wrong(self, failure: Failure) -> None:

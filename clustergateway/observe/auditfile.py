@@ -97,10 +97,15 @@ class FileSink:
 
     def _write_all(self, data: bytes) -> None:
         """A part of a line never stays: readers would take the next event for its rest."""
+        if not self._regular:
+            # A signal, such as that of a process that ends, cuts a write to a pipe short.
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            return
         done = os.write(self._file, data)
         if done < len(data):
-            if self._regular:
-                os.ftruncate(self._file, self._size)
+            os.ftruncate(self._file, self._size)
             raise OSError(ENOSPC, os.strerror(ENOSPC))
         self._size += done
 

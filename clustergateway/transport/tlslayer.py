@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from .tlsfacts import TlsFacts
 from .tlsrecords import RECORD, encrypt_records, say_goodbye
-from .tlstransport import TlsError
+from .tlstransport import NOBODY, TlsError
 
 
 @implementer(ITransport, IConsumer, IPushProducer)
@@ -117,6 +117,8 @@ class TlsLayer(TlsFacts):
         """The transport below is gone."""
         self.connected = False
         self._ready(ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the connection was closed during the handshake"))
+        # The protocol refers to this transport: nothing of a closed connection waits for the garbage collector.
+        protocol, self._protocol = self._protocol, NOBODY
         if not self._established:
             return
         if self._why is not None:
@@ -124,7 +126,7 @@ class TlsLayer(TlsFacts):
         elif reason.check(ConnectionDone) and not (self._read_closed or self._write_closed):
             # The end of the connection without close_notify may be an attacker's (RFC 8446 section 6.1).
             reason = Failure(main.CONNECTION_LOST)
-        self._protocol.connectionLost(reason)
+        protocol.connectionLost(reason)
 
     def _read_ended(self, why: Exception) -> None:
         if not self.connected or self.disconnecting:

@@ -67,7 +67,7 @@ class _Nobody(Protocol):
     """Stands where a connection's protocol was before the connection was taken over."""
 
 
-_NOBODY = _Nobody()
+NOBODY = _Nobody()
 
 
 @implementer(IConsumer, IPushProducer, IReadWriteDescriptor, IHalfCloseableDescriptor, ISSLTransport, ITCPTransport)
@@ -144,7 +144,7 @@ class TlsTransport(TcpFacts):
         base = self._base
         base.stopReading()
         base.stopWriting()
-        base.protocol = _NOBODY
+        base.protocol = NOBODY
         base.setTcpNoDelay(True)
         self._queue = base.dataBuffer[base.offset :] + b"".join(base._tempDataBuffer)
         self._incoming.write(received)
@@ -267,7 +267,7 @@ class TlsTransport(TcpFacts):
         self._base.connectionLost(reason)
         self._ready(ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the connection was closed during the handshake"))
         # The protocol refers to this transport: nothing of a closed connection waits for the garbage collector.
-        protocol, self._protocol = self._protocol, _NOBODY
+        protocol, self._protocol = self._protocol, NOBODY
         if self._established or self.tls.server_side:
             protocol.connectionLost(reason)
 

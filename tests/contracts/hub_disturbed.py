@@ -206,12 +206,12 @@ class Frozen(HubTestCase):
         self.assertRegex(
             said, "The permission cannot be checked: The hub .*(not answer within 10 s|no connection in time)"
         )
-        self.assertLess(seconds, 13, "kubectl does not try again by itself")
-        said, seconds = self.get("lucky")
-        self.assertIn("The hub did not answer lately", said)
-        self.assertLess(seconds, 5)
+        self.assertLess(seconds, 25, "kubectl does not try again by itself")
+        # Somebody who asks when the pause is over is the one who finds out, and waits, too.
+        complaints = [self.get("lucky")[0] for _ in range(2)]
+        self.assertTrue(any("The hub did not answer lately" in each for each in complaints), complaints)
         for resource in ("secrets", "configmaps"):
-            eventually(partial(self.silent, resource), f"{resource}: readyz tells", 5)
+            eventually(partial(self.silent, resource), f"{resource}: readyz tells")
             self.assertGreaterEqual(self.silent(resource), 10, "counted from when it was heard, not when it was missed")
         self.world.hub.thaw()
         self.world.wait_until_available()

@@ -49,6 +49,13 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual({self.why(result, PluginFailed) for result in results}, {"broken"})
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_many_that_end_at_once(self) -> None:
+        held = [self.ask(name) for name in "abc"]
+        results = [self.places.run(self.failing) for _ in range(2000)]
+        self.runs["a"].callback(DONE)
+        self.successResultOf(held[0])
+        self.assertEqual({self.why(result, PluginFailed) for result in results}, {"broken"})
+
     @staticmethod
     def failing() -> Deferred[Output]:
         failed: Deferred[Output] = Deferred()

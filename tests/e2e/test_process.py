@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 from twisted.trial.unittest import SynchronousTestCase
 
-from .world import Process, World, shared_world
+from .world import SECONDS, Process, World, shared_world
 
 TWISTD = (str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "cluster-gateway")
 
@@ -216,7 +216,9 @@ class PluginTests(ProcessCase):
         process.drain()
         for number in range(12):
             self.ask(f"east-{number}")
+        end = time.monotonic() + SECONDS
         while not self.lock.exists() or self.lock.stat().st_size < 8:
+            self.assertLess(time.monotonic(), end, process.output)
             time.sleep(0.01)
         self.assertEqual(process.end(), 0)
         self.assertEqual(self.lock.stat().st_size, 8)

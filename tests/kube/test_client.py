@@ -72,6 +72,38 @@ class ClientCase(SynchronousTestCase):
         return failure.value
 
 
+class SlowTests(ClientCase):
+    """An answer that comes in pieces."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.body = Body()
+        self.call = Deferred.fromCoroutine(self.client(stream(self.body)).get(SECRETS, "east", "vela"))
+
+    def test_as_long_as_it_goes_on(self) -> None:
+        for piece in (b'{"kind"', b": ", b'"Secret"', b"}"):
+            self.clock.advance(9)
+            self.body.send(piece)
+        self.clock.advance(9)
+        self.body.end()
+        self.assertEqual(self.successResultOf(self.call), {"kind": "Secret"})
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_not_any_longer(self) -> None:
+        self.body.send(b"{")
+        self.clock.advance(10)
+        self.failureResultOf(self.call, HubUnavailable)
+        self.assertTrue(self.body.hung_up)
+
+    def test_not_for_ever(self) -> None:
+        for _ in range(11):
+            self.assertNoResult(self.call)
+            self.clock.advance(5)
+            self.body.send(b" ")
+        self.clock.advance(5)
+        self.failureResultOf(self.call, HubUnavailable)
+
+
 class CallTests(ClientCase):
     def asked(self) -> list[tuple[str, str, dict[str, str], Any]]:
         return [(each.method, each.path, each.query, each.body) for each in self.hub.asked]
@@ -283,6 +315,19 @@ class ReviewTests(ClientCase):
     def test_other_calls_go_on(self) -> None:
         client = self.silent(reply(200, EAST))
         self.assertEqual(self.result(client.get(SECRETS, "east", "vela")), EAST)
+
+    def test_one_question_that_hangs(self) -> None:
+        """Nobody else suffers from it while other calls are answered."""
+        told: list[float] = []
+        client = self.client(SILENCE, status(404, "NotFound"), reply(201, {}))
+        client.pulse.on_missed(lambda: told.append(self.clock.seconds()))
+        review = self.ask(client)
+        self.clock.advance(9)
+        self.error(client.get(SECRETS, "east", "vela"), NotFound)
+        self.clock.advance(1)
+        self.assertIn("within 10 s", self.fails(review))
+        self.assertEqual(self.successResultOf(self.ask(client)), {})
+        self.assertEqual(told, [])
 
     def test_told(self) -> None:
         """Whoever wants to know is told of each call that is not answered in time, of no other."""

@@ -104,6 +104,23 @@ class WatcherTests(SynchronousTestCase):
             ["fresh", "= a b", "fresh", "ADDED c", "fresh", "MODIFIED a", "fresh", "DELETED b", "fresh", "reached 9"],
         )
 
+    def test_stopped_before_the_first_watch_is_answered(self) -> None:
+        self.begin(listing("a"), silence)
+        self.watcher.stop()
+        self.clock.advance(60)
+        self.assertEqual(self.told(), ["fresh", "= a"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopped_before_the_watch_behind_a_slow_list_is_answered(self) -> None:
+        body = Body()
+        self.begin(stream(body), silence)
+        body.send(b'{"metadata": {"resourceVersion": "5"}, "items": []}')
+        body.end()
+        self.watcher.stop()
+        self.clock.advance(60)
+        self.assertEqual(self.told(), ["fresh", "= "])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_ends_and_goes_on(self) -> None:
         self.begin(listing(), stream(self.body), stream(Body()))
         self.body.event("BOOKMARK", metadata={"resourceVersion": "9"})

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import ssl
+import weakref
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -263,6 +265,17 @@ class Ends(Layered):
         self.network.pump()
         self.assertEqual(b"hel", client.received)
         self.assertIsInstance(client.end, ConnectionLost)
+
+    def test_nothing_is_left_for_the_garbage_collector(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        client = self.connect()
+        peer = weakref.ref(client)
+        hang_up(client.transport)
+        self.network.pump()
+        self.network.wires.clear()
+        del client
+        self.assertIsNone(peer())
 
     def test_damage(self) -> None:
         client = self.connect()
