@@ -157,7 +157,7 @@ class ImageTests(SynchronousTestCase):
         self.assertIn("cluster-gateway: ", alone.stderr)
         (self.folder / "hub.kubeconfig").write_text(_KUBECONFIG)
         hub = ("--kubeconfig", str(self.folder / "hub.kubeconfig"), "--bind-address=127.0.0.1")
-        running = Process(image.command(*original, *hub), "secrets of the hub: The hub cannot be reached", self.folder)
+        running = Process(image.command(*original, *hub), ": The hub cannot be reached", self.folder)
         self.assertEqual(running.end(), 0)
         self.assertIn("serving on https://", running.output)
         self.assertIn("APIPriorityAndFairness", running.output)

@@ -97,7 +97,9 @@ class Exec:
         kubectl.resize(33, 101)
         kubectl.write(b"cd /tmp\r")
         await kubectl.until(b"/tmp # ")
-        while b"33 101" not in kubectl.out:  # kubectl hears of the new size by a signal, some time
+        while b"33 101" not in kubectl.out:  # kubectl hears of a size by a signal, later; if not too early
+            kubectl.resize(32, 101)
+            kubectl.resize(33, 101)
             before = kubectl.out.count(b"/tmp # ")
             kubectl.write(b"stty size\r")
             await kubectl.until(b"/tmp # ", before + 1)
