@@ -33,8 +33,10 @@ class Patience:
 class _Health:
     failures: int = 0
     failed_at: float = float("-inf")
+    limited: bool = False
     avoid_until: float = 0.0
     usual: float = 0.0
+    at_least: float = 0.0  # what it takes, as far as an attempt shows that nobody saw the end of
 
 
 class EndpointChoice(Generic[Key]):
@@ -61,7 +63,7 @@ class EndpointChoice(Generic[Key]):
     def sound(self, key: Key) -> bool:
         """Is nothing bad known of it?"""
         health = self._health.get(key)
-        return health is None or not health.failures
+        return health is None or not (health.failures or health.limited)
 
     def trying(self, key: Key, now: float) -> None:
         """
@@ -69,14 +71,16 @@ class EndpointChoice(Generic[Key]):
         avoid it in the meantime.
         """
         health = self._health.get(key)
-        if health is not None and health.failures:
+        if health is not None and not self.sound(key):
             health.avoid_until = now + self._backoff(health.failures)
 
     def succeeded(self, key: Key, took: float) -> None:
         """It connected, C{took} seconds after the attempt began."""
         health = self._health.setdefault(key, _Health())
         health.failures = 0
+        health.limited = False
         health.avoid_until = 0.0
+        health.at_least = 0.0
         health.usual = took if not health.usual else 0.75 * health.usual + 0.25 * took
 
     def failed(self, key: Key, now: float, began: float | None = None) -> None:
@@ -100,12 +104,29 @@ class EndpointChoice(Generic[Key]):
         """
         self.failed(key, now, began)
         health = self._health[key]
-        health.usual = max(health.usual, now - began)
+        health.at_least = max(health.at_least, now - began)
+
+    def limited(self, key: Key, now: float) -> None:
+        """
+        A limit of our own was in the way. That is no failure and does not add up, but it cannot be had for now.
+        """
+        health = self._health.setdefault(key, _Health())
+        health.limited = True
+        health.avoid_until = max(health.avoid_until, now + self._patience.first)
+
+    def usual(self, key: Key) -> float:
+        """How long it usually takes to connect to it, seconds; 0 if it never was."""
+        health = self._health.get(key)
+        return health.usual if health is not None else 0.0
+
+    def in_time(self, key: Key) -> bool:
+        """Does it usually connect before the next one is tried?"""
+        return self.usual(key) < self.stagger(key)
 
     def stagger(self, key: Key) -> float:
         """How long to wait for it before the next one is tried as well: twice what it usually takes, within bounds."""
         health = self._health.get(key)
-        usual = health.usual if health is not None else 0.0
+        usual = max(health.usual, health.at_least) if health is not None else 0.0
         return min(max(2 * usual, self._patience.least_stagger), self._patience.most_stagger)
 
     def keep(self, keys: Sequence[Key]) -> None:
@@ -113,4 +134,4 @@ class EndpointChoice(Generic[Key]):
         self._health = {key: health for key, health in self._health.items() if key in keys}
 
     def _backoff(self, failures: int) -> float:
-        return min(self._patience.first * 2.0 ** min(failures - 1, 16), self._patience.most)
+        return min(self._patience.first * 2.0 ** min(max(failures - 1, 0), 16), self._patience.most)

@@ -12,6 +12,13 @@ from .outbound import Outbound
 
 _UNHEARD = 0.2
 """After so long a silence its endpoint is doubted; most answers take less."""
+_SHORT = 0.5
+"""A silence below this is short, seconds."""
+_RECENT = {True: 2.0, False: 0.5}
+"""
+An endpoint that has taken a connection within so many seconds is not asked for another because of a silence, by whether
+it is short. So slow answers do not cost a handshake each, and who died just after one is found out within a second.
+"""
 _LOOK = 0.1
 """Between two looks at all requests that are not answered, seconds."""
 
@@ -25,6 +32,10 @@ class Alternatives(Seam):
 
     def dead(self, connection: IProtocol) -> bool:
         """Was the connection's endpoint found dead, while another one may work?"""
+        ...
+
+    def connected(self, connection: IProtocol) -> float:
+        """When its endpoint last took a connection, on the clock; minus infinity if it failed since."""
         ...
 
     def doubt(self, connection: IProtocol) -> Deferred[bool]:
@@ -65,8 +76,9 @@ class Doubts:
             if outbound.heard or outbound.exchange is None:
                 del self._asked[outbound]
             elif now >= due and not late:
-                self._asked[outbound] = (since, now + 2 * (now - since))
-                self._alternatives.doubt(outbound).addCallback(self._judged, outbound, since)
+                self._asked[outbound] = (since, max(now + (now - since), since + _SHORT))
+                if now - self._alternatives.connected(outbound) >= _RECENT[now < since + _SHORT]:
+                    self._alternatives.doubt(outbound).addCallback(self._judged, outbound, since)
         if self._asked:
             self._look_later(now)
 

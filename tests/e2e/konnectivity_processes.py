@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import socket
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -14,6 +16,8 @@ from twisted.python.failure import Failure
 from twisted.web.client import Agent
 
 from clustergateway.testing.certificates import Authority, Pair
+
+from ..contracts.konnectivity import until
 
 ASSETS = os.environ.get("KONNECTIVITY_ASSETS", "/usr/local/konnectivity/bin")
 
@@ -46,6 +50,14 @@ def listens(port: int) -> bool:
     return any(row[3] == "0A" and int(row[1].split(":")[1], 16) == port for row in rows)
 
 
+def _stopped(stat: Path) -> bool:
+    # proc(5): the state follows the name, which is in parentheses. A thread may have ended meanwhile.
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 class Running(ProcessProtocol):
     """
     A process.
@@ -69,6 +81,19 @@ class Running(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         self.ended.callback(None)
+
+    async def pause(self) -> None:
+        """
+        Until L{resume}.
+
+        @return: when no thread of it runs any more, which on a busy machine is later than the signal.
+        """
+        os.kill(self.pid, SIGSTOP)
+        await until(lambda: all(_stopped(stat) for stat in Path(f"/proc/{self.pid}/task").glob("*/stat")))
+
+    def resume(self) -> None:
+        """Go on."""
+        os.kill(self.pid, SIGCONT)
 
     async def kill(self) -> None:
         """Without warning."""

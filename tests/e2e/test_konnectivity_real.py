@@ -112,7 +112,7 @@ class RealGrpcTests(konnectivity.KonnectivityContract):
         try:
             await self.request()
         except GatewayError:
-            self.assertLess(reactor.seconds() - began, 6)
+            self.assertLess(reactor.seconds() - began, 15)
         else:
             raise AssertionError("there was an answer")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -82,11 +80,11 @@ class Far(Mixed):
         self.begin(self.upstream().getHost().port)
         for process in self.processes:
             await self.recovers()
-            os.kill(process.pid, SIGSTOP)
+            await process.pause()
             try:
                 await self.fails_over()
             finally:
-                os.kill(process.pid, SIGCONT)
+                process.resume()
             await self.recovers()
 
     async def test_what_is_on_the_way_is_killed_and_back(self: Any) -> None:

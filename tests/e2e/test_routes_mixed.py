@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP
 from typing import ClassVar
 
 from twisted.internet.defer import Deferred
 
 from clustergateway.transport.endpoints.route import ProxyMode
 
-from ..contracts.konnectivity import SOON, until
+from ..contracts.konnectivity import until
 from . import konnectivity_processes as konnectivity
 from . import routed
 from .konnectivity_processes import free_port, listens
@@ -81,7 +79,7 @@ class EveryKind(routed.Routed):
         await until(lambda: Deferred.fromCoroutine(used()), 40)
 
     async def test_one_after_the_other_dies_and_the_first_comes_back(self) -> None:
-        self.assertEqual("konnectivity", await self.used())
+        await self.uses("konnectivity")
         await self.deployment.server.kill()
         self.assertEqual("socks5", await self.used())
         await self.socks.kill()
@@ -96,19 +94,19 @@ class EveryKind(routed.Routed):
 
     async def test_one_after_the_other_hangs_and_goes_on(self) -> None:
         hanging = []
-        self.assertEqual("konnectivity", await self.used())
+        await self.uses("konnectivity")
         for process, other in (
             (self.deployment.server, "socks5"),
             (self.socks, "http"),
             (self.http, "line"),
             (self.line, "direct"),
         ):
-            os.kill(process.pid, SIGSTOP)
-            hanging.append(process.pid)
+            await process.pause()
+            hanging.append(process)
             self.assertEqual(other, await self.used())
-            self.assertLess(self.took, SOON)
-        for number in hanging:
-            os.kill(number, SIGCONT)
+            self.assertLess(self.took, 10)
+        for process in hanging:
+            process.resume()
         await self.uses("konnectivity")
 
 

@@ -76,6 +76,35 @@ class EndpointChoiceTests(SynchronousTestCase):
         self.choice.overtaken("a", 2.1, began=1.5)
         self.assertEqual(0.75, self.choice.stagger("a"))
 
+    def test_what_was_overtaken_and_then_connects_is_as_fast_as_it_was(self) -> None:
+        self.choice.overtaken("a", 10, began=0)
+        self.assertFalse(self.choice.usual("a"))
+        self.choice.succeeded("a", 0.2)
+        self.assertEqual((0.2, 0.4), (self.choice.usual("a"), self.choice.stagger("a")))
+
+    def test_a_limit_of_our_own_puts_it_off_and_does_not_add_up(self) -> None:
+        for _ in range(3):
+            self.choice.limited("a", 0)
+            self.assertEqual(("bca", 1), (self.order(0.9), self.choice.avoided("a", 0)))
+        self.assertFalse(self.choice.sound("a"))
+        self.choice.trying("a", 1)
+        self.assertEqual("bca", self.order(1.9))
+        self.choice.succeeded("a", 0.1)
+        self.assertEqual((True, "abc"), (self.choice.sound("a"), self.order(1)))
+
+    def test_a_limit_of_our_own_does_not_forgive(self) -> None:
+        for _ in range(3):
+            self.choice.failed("a", 0)
+        self.choice.limited("a", 0)
+        self.assertEqual(4, self.choice.avoided("a", 0))
+
+    def test_in_time(self) -> None:
+        self.assertTrue(self.choice.in_time("a"))
+        self.choice.succeeded("a", 0.7)
+        self.assertTrue(self.choice.in_time("a"))
+        self.choice.succeeded("b", 0.8)
+        self.assertFalse(self.choice.in_time("b"))
+
     def test_all_failed_the_one_due_soonest_is_first(self) -> None:
         for key, now in (("b", 0), ("c", 0.1), ("a", 0.2)):
             self.choice.failed(key, now)

@@ -14,12 +14,16 @@ class Several:
 
     def __init__(self) -> None:
         self.doubts: list[Deferred[bool]] = []
+        self.last = float("-inf")
 
     def outgrown(self, connection: IProtocol) -> bool:
         return False
 
     def dead(self, connection: IProtocol) -> bool:
         return False
+
+    def connected(self, connection: IProtocol) -> float:
+        return self.last
 
     def doubt(self, connection: IProtocol) -> Deferred[bool]:
         self.doubts.append(Deferred())
@@ -83,9 +87,34 @@ class DoubtTests(SynchronousTestCase):
             for doubt in self.several.doubts:
                 if not doubt.called:
                     doubt.callback(False)
-        self.assertIn(len(self.several.doubts), (4, 5))
+        self.assertIn(len(self.several.doubts), (5, 6, 7))
         self.world.send(self.world.cluster, OK)
         self.assertEqual((OK, 1), (self.client.take(), len(self.world.clusters)))
+
+    def test_an_endpoint_that_took_a_connection_a_moment_ago_is_not_asked_again(self) -> None:
+        self.several.last = self.world.clock.seconds()
+        self.wait(1.5)
+        self.ask()
+        self.wait(0.45)
+        self.world.send(self.world.cluster, OK)
+        self.assertEqual([], self.several.doubts)
+
+    def test_but_the_next_time_it_is(self) -> None:
+        self.several.last = self.world.clock.seconds()
+        self.ask()
+        self.wait(0.45)
+        self.assertEqual([], self.several.doubts)
+        self.wait(0.2)
+        self.assertEqual(1, len(self.several.doubts))
+
+    def test_slow_answers_share_a_probe(self) -> None:
+        self.ask()
+        self.wait(0.35)
+        self.several.last = self.world.clock.seconds()
+        self.wait(0.5)
+        self.assertEqual(1, len(self.several.doubts))
+        self.wait(0.5)
+        self.assertEqual(2, len(self.several.doubts))
 
     def test_a_gateway_that_is_busy_itself_looks_again(self) -> None:
         self.ask()

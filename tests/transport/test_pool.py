@@ -140,6 +140,9 @@ class Several:
     def dead(self, connection: IProtocol) -> bool:
         return connection in self.gone
 
+    def connected(self, connection: IProtocol) -> float:
+        raise NotImplementedError
+
     def doubt(self, connection: IProtocol) -> Deferred[bool]:
         return succeed(False)
 

@@ -14,13 +14,16 @@ from zope.interface import implementer
 
 from ...model.endpointchoice import EndpointChoice, Patience
 from ..tls import hang_up
-from .race import Race
+from .race import Race, own_limit
 from .shared import Quiet, Shared
 
-_PATIENCE_IN_DOUBT = 0.5
-"""The longest that an endpoint in doubt is waited for, so that the doubt is settled within a second, seconds."""
+_PATIENCE_IN_DOUBT = 3.0
+"""The longest that an endpoint in doubt is waited for, if it is known to take that long, seconds."""
 _PATIENCE_WITH_PROBE = 10.0
 """Likewise one that is probed while another is used: nobody waits."""
+_MEASURED_AGAIN = 10.0
+"""So often one is probed that works, but was too slow to be preferred, seconds."""
+_NEVER = float("-inf")
 _LATE = 0.1
 """A limit that is noticed so late shows that we are busy ourselves, and nothing else."""
 
@@ -51,6 +54,7 @@ class FailoverEndpoint:
         self._numbers: WeakKeyDictionary[IProtocol, int] = WeakKeyDictionary()
         self._probes: Shared[int, bool] = Shared()
         self._dead: set[int] = set()
+        self._connected: dict[int, float] = {}
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -65,7 +69,7 @@ class FailoverEndpoint:
     def _won(self, won: tuple[int, IProtocol]) -> IProtocol:
         number, protocol = won
         self._numbers[protocol] = number
-        self._dead.discard(number)
+        self._works(number)
         if self._used is not None:
             self._used(protocol, self._endpoints[number][0])
         return protocol
@@ -79,7 +83,11 @@ class FailoverEndpoint:
             if self._choice.avoided(better, now) or better in self._probes:
                 continue
             if self._choice.sound(better):
-                return True
+                if self._choice.in_time(better):
+                    return True
+                # It would be overtaken again. Unless it is as fast as it used to be by now.
+                if now - self._connected.get(better, _NEVER) < _MEASURED_AGAIN:
+                    continue
             self._probe(better, _PATIENCE_WITH_PROBE)
         return False
 
@@ -88,14 +96,23 @@ class FailoverEndpoint:
         number = self._numbers.get(connection, 0)
         return number in self._dead and self._elsewhere(number)
 
+    def connected(self, connection: IProtocol) -> float:
+        """When the connection's endpoint last took one, on our clock; minus infinity if it failed since."""
+        number = self._numbers.get(connection, 0)
+        return self._connected.get(number, _NEVER) if self._choice.sound(number) else _NEVER
+
     def doubt(self, connection: IProtocol) -> Deferred[bool]:
         """
         The connection is silent: is its endpoint L{dead}? One that is takes no new connection either, or not in time.
 
-        @return: fires within half a second.
+        @return: fires in three times what it usually takes to connect to it; within three seconds, whatever else goes
+            on. Most take less than 0.1 seconds to connect to and are found dead in a quarter of one.
         """
-        patience = min(self._choice.stagger(self._numbers.get(connection, 0)), _PATIENCE_IN_DOUBT)
-        probe = self._probe(self._numbers.get(connection, 0), patience)
+        number, began = self._numbers.get(connection, 0), self._clock.seconds()
+        patience = min(max(self._choice.stagger(number), 3 * self._choice.usual(number)), _PATIENCE_IN_DOUBT)
+        # A probe with more patience may be under way: the limit is ours as well as the probe's.
+        probe = self._probe(number, patience).addTimeout(patience, self._clock)
+        probe.addErrback(self._silent, number, began, patience)
         return probe.addCallback(lambda alive: not alive and self.dead(connection))
 
     def _elsewhere(self, number: int) -> bool:
@@ -116,13 +133,20 @@ class FailoverEndpoint:
 
     def _alive(self, probe: Protocol, number: int, began: float) -> bool:
         self._choice.succeeded(number, self._clock.seconds() - began)
-        self._dead.discard(number)
+        self._works(number)
         hang_up(probe.transport)
         return True
 
-    def _silent(self, _: Failure, number: int, began: float, patience: float) -> bool:
+    def _works(self, number: int) -> None:
+        self._connected[number] = self._clock.seconds()
+        self._dead.discard(number)
+
+    def _silent(self, failure: Failure, number: int, began: float, patience: float) -> bool:
         now = self._clock.seconds()
         if now - began > patience + _LATE:
+            return True
+        if own_limit(failure):
+            self._choice.limited(number, now)
             return True
         self._choice.failed(number, now, began)
         self._dead.add(number)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from errno import EMFILE, ENFILE
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
+from ...errors import ServiceUnavailable, TooManyRequests
 from ...model.endpointchoice import EndpointChoice
 
 Key = TypeVar("Key", bound=Hashable)
 Result = TypeVar("Result")
+
+
+def own_limit(failure: Failure) -> bool:
+    """
+    Did an attempt fail because of a limit of our own: tunnels, requests, open files? Others are the endpoint's, and so
+    are the subclasses of L{ServiceUnavailable}.
+    """
+    error = failure.value
+    return type(error) in (ServiceUnavailable, TooManyRequests) or getattr(error, "osError", 0) in (EMFILE, ENFILE)
 
 
 class Race(Generic[Key, Result]):
@@ -80,7 +91,11 @@ class Race(Generic[Key, Result]):
     def _failed(self, failure: Failure, key: Key, began: float) -> None:
         if self._running.pop(key, None) is None:
             return  # cancelled
-        self._choice.failed(key, self._clock.seconds(), began)
+        now = self._clock.seconds()
+        if own_limit(failure):
+            self._choice.limited(key, now)
+        else:
+            self._choice.failed(key, now, began)
         self._failure = self._failure or failure
         if self._left:
             self._next()

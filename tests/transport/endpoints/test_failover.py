@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from errno import EADDRINUSE, EMFILE
+
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.error import ConnectBindError, ConnectionRefusedError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from clustergateway.errors import ClusterUnavailable, ServiceUnavailable, TooManyRequests
 from clustergateway.testing.wires import MemoryEndpoint, Network
 from clustergateway.transport.endpoints.failover import FailoverEndpoint
 
@@ -26,6 +30,13 @@ class Cancellable:
 
     def _cancel(self, _: Deferred[IProtocol]) -> None:
         self.cancelled += 1
+
+
+class Wired(Protocol):
+    """One that can be hung up on."""
+
+    def __init__(self) -> None:
+        self.makeConnection(StringTransport())
 
 
 class FailoverCase(SynchronousTestCase):
@@ -144,6 +155,17 @@ class FailoverTests(FailoverCase):
         self.assertEqual((1, 1), (self.slow.cancelled, other.cancelled))
         self.assertEqual([], self.clock.getDelayedCalls())
 
+    def test_a_limit_of_our_own_is_no_failure_of_the_endpoint(self) -> None:
+        failover = self.failover(self.bad, self.good)
+        self.bad.refusal = ServiceUnavailable("all tunnels are in use")
+        for _ in range(5):
+            self.successResultOf(self.connect(failover))
+            self.clock.advance(1)
+        self.assertEqual((["e1"] * 5, 5), (self.used, self.bad.attempts), "not avoided for ever longer")
+        self.bad.refusal = None
+        self.successResultOf(self.connect(failover))
+        self.assertEqual("e0", self.used[-1])
+
     def test_endpoints_of_the_same_name(self) -> None:
         failover = FailoverEndpoint(self.clock, [("e", self.bad), ("e", self.good)])
         self.successResultOf(self.connect(failover))
@@ -239,3 +261,148 @@ class KeptConnectionTests(FailoverCase):
         self.failureResultOf(self.connect(failover))
         self.assertFalse(self.successResultOf(failover.doubt(connection)))
         self.assertFalse(failover.dead(connection))
+
+    def took(self, failover: FailoverEndpoint, seconds: float) -> IProtocol:
+        """A connection to C{self.slow}, the first endpoint, that took this long; the second was not faster."""
+        connected = self.connect(failover)
+        self.clock.advance(seconds)
+        self.slow.attempts[-1].callback(Protocol())
+        return self.successResultOf(connected)
+
+    def test_one_that_is_slow_to_connect_is_not_dead(self) -> None:
+        failover = self.failover(self.slow, Cancellable())
+        connection = self.took(failover, 0.6)
+        doubt = failover.doubt(connection)
+        self.clock.advance(1.7)
+        self.assertNoResult(doubt)
+        self.slow.attempts[-1].callback(Wired())
+        self.assertEqual((False, False), (self.successResultOf(doubt), failover.dead(connection)))
+
+    def test_and_when_it_is_that_is_known_in_three_times_what_it_takes(self) -> None:
+        failover = self.failover(self.slow, Cancellable())
+        connection = self.took(failover, 0.6)
+        doubt = failover.doubt(connection)
+        self.clock.advance(1.79)
+        self.assertNoResult(doubt)
+        self.clock.advance(0.02)
+        self.assertTrue(self.successResultOf(doubt))
+
+    def test_no_doubt_takes_longer_than_three_seconds(self) -> None:
+        failover = self.failover(self.slow, Cancellable())
+        doubt = failover.doubt(self.took(failover, 20))
+        self.clock.advance(2.99)
+        self.assertNoResult(doubt)
+        self.clock.advance(0.02)
+        self.assertTrue(self.successResultOf(doubt))
+
+    def test_nor_because_a_patient_probe_is_under_way(self) -> None:
+        failover = self.failover(self.good, MemoryEndpoint(Network(), Protocol))
+        kept = self.successResultOf(self.connect(failover))
+        self.good.refusal = ConnectionRefusedError()
+        other = self.successResultOf(self.connect(failover))
+        self.clock.advance(1)
+        self.good.refusal, self.good.silent = None, True
+        self.assertFalse(failover.outgrown(other))
+        doubt = failover.doubt(kept)
+        self.clock.advance(0.26)
+        self.assertEqual((True, True), (self.successResultOf(doubt), failover.dead(kept)))
+        self.assertEqual(3, self.good.attempts, "the probe is the same")
+        for _ in range(11):
+            self.clock.advance(1)
+        self.assertEqual([], self.clock.getDelayedCalls())
+
+    def test_the_probe_may_find_it_alive_after_all(self) -> None:
+        failover = self.failover(self.slow, self.good)
+        kept = self.took(failover, 0.01)
+        connected = self.connect(failover)
+        self.slow.attempts[-1].errback(ConnectionRefusedError())
+        other = self.successResultOf(connected)
+        self.clock.advance(1)
+        failover.outgrown(other)
+        doubt = failover.doubt(kept)
+        self.clock.advance(0.26)
+        self.assertTrue(self.successResultOf(doubt))
+        self.slow.attempts[-1].callback(Wired())
+        self.assertEqual((False, True), (failover.dead(kept), failover.outgrown(other)))
+
+    def overtaken(self) -> tuple[FailoverEndpoint, IProtocol]:
+        """The first endpoint lost a race, and was then probed: it takes 0.9 seconds. @return: a connection besides."""
+        failover = self.failover(self.slow, self.good)
+        connected = self.connect(failover)
+        self.clock.advance(0.25)
+        connection = self.successResultOf(connected)
+        self.clock.advance(1)
+        self.assertFalse(failover.outgrown(connection))
+        self.clock.advance(0.9)
+        self.slow.attempts[-1].callback(Wired())
+        return failover, connection
+
+    def test_one_that_would_be_overtaken_again_is_not_returned_to(self) -> None:
+        failover, connection = self.overtaken()
+        for _ in range(9):
+            self.assertFalse(failover.outgrown(connection))
+            self.clock.advance(1)
+        self.assertEqual(2, len(self.slow.attempts))
+
+    def test_until_it_is_faster(self) -> None:
+        failover, connection = self.overtaken()
+        self.clock.advance(10)
+        self.assertFalse(failover.outgrown(connection))
+        self.assertEqual(3, len(self.slow.attempts))
+        self.clock.advance(0.1)
+        self.slow.attempts[-1].callback(Wired())
+        self.assertTrue(failover.outgrown(connection))
+
+    def test_one_that_was_silent_for_long_and_is_fast_again_is_returned_to(self) -> None:
+        later = Cancellable()
+        failover = self.failover(self.slow, later)
+        connected = self.connect(failover)
+        self.clock.advance(0.25)
+        self.clock.advance(8)
+        later.attempts[0].callback(Protocol())
+        connection = self.successResultOf(connected)
+        self.clock.advance(1)
+        self.assertFalse(failover.outgrown(connection))
+        self.slow.attempts[-1].callback(Wired())
+        self.assertTrue(failover.outgrown(connection))
+
+    def test_when_it_last_took_a_connection(self) -> None:
+        failover = self.failover(self.good, MemoryEndpoint(Network(), Protocol))
+        self.clock.advance(1)
+        connection = self.successResultOf(self.connect(failover))
+        self.clock.advance(1)
+        self.assertEqual(1, failover.connected(connection))
+        failover.doubt(connection)
+        self.assertEqual(2, failover.connected(connection))
+        self.good.refusal = ConnectionRefusedError()
+        self.successResultOf(self.connect(failover))
+        self.assertEqual(float("-inf"), failover.connected(connection))
+
+    def test_a_limit_of_our_own_proves_nothing(self) -> None:
+        for error in (
+            ServiceUnavailable("all tunnels are in use"),
+            TooManyRequests("too many"),
+            ConnectBindError(EMFILE, "Too many open files"),
+        ):
+            failover, connection = self.connected(self.good, MemoryEndpoint(Network(), Protocol))
+            self.good.refusal = error
+            self.assertFalse(self.successResultOf(failover.doubt(connection)))
+            self.assertFalse(failover.dead(connection))
+            self.good.refusal = None
+
+    def test_what_only_looks_like_one_does(self) -> None:
+        for error in (ClusterUnavailable("no agent"), ConnectBindError(EADDRINUSE, "Address already in use")):
+            failover, connection = self.connected(self.good, MemoryEndpoint(Network(), Protocol))
+            self.good.refusal = error
+            self.assertTrue(self.successResultOf(failover.doubt(connection)))
+            self.good.refusal = None
+
+    def test_one_at_a_limit_of_our_own_is_not_returned_to_before_there_is_room(self) -> None:
+        self.bad.refusal = ServiceUnavailable("all tunnels are in use")
+        failover, connection = self.connected(self.bad, self.good)
+        for _ in range(3):
+            self.assertFalse(failover.outgrown(connection))
+            self.clock.advance(1)
+        self.bad.refusal = None
+        self.assertFalse(failover.outgrown(connection))
+        self.assertTrue(failover.outgrown(connection))
