@@ -78,6 +78,7 @@ class WebhookSink:
         *,
         batch: int = 400,
         waiting: int = 10_000,
+        largest: int = 64 << 20,
         wait: float = 1.0,
         attempts: int = 5,
     ) -> None:
@@ -85,12 +86,15 @@ class WebhookSink:
         @param post: sends a body; gives the status code of the answer.
         @param batch: most events in one request.
         @param waiting: most events not yet sent.
+        @param largest: most characters of them; a batch has an eighth of that, or one event.
         @param wait: seconds for which a batch that is not full waits for more; after a failure twice as long each time.
         """
         self._post = post
         self._clock = clock
         self._batch = batch
         self._most = waiting
+        self._largest = largest
+        self._size = 0
         self._wait = wait
         self._attempts = attempts
         self._waiting: list[str] = []
@@ -102,9 +106,12 @@ class WebhookSink:
         self.dropped = 0
 
     def write(self, events: Sequence[str]) -> None:
-        room = self._most - len(self._waiting)
-        self._waiting += events[:room]
-        self.dropped += max(0, len(events) - room)
+        for event in events:
+            if len(self._waiting) < self._most and self._size + len(event) <= self._largest:
+                self._waiting.append(event)
+                self._size += len(event)
+            else:
+                self.dropped += 1
         if self._failed or self._busy:
             return
         if len(self._waiting) >= self._batch:
@@ -123,16 +130,29 @@ class WebhookSink:
             self._next.cancel()
         self._next = None
         self._busy = True
-        events = self._waiting[: self._batch]
+        events = self._waiting[: self._fit()]
         body = f"{_LIST}{','.join(events)}]}}".encode("ascii")
         maybeDeferred(self._post, body).addBoth(self._answered, len(events))
+
+    def _fit(self) -> int:
+        """How many events go into one request."""
+        size = 0
+        for count, event in enumerate(self._waiting[: self._batch]):
+            size += len(event)
+            if count and size > self._largest // 8:
+                return count
+        return self._batch
+
+    def _done(self, count: int) -> None:
+        self._size -= sum(map(len, self._waiting[:count]))
+        del self._waiting[:count]
 
     def _answered(self, result: int | Failure, count: int) -> None:
         self._busy = False
         if isinstance(result, int) and 200 <= result < 300:
             self.written += count
             self._failed = 0
-            del self._waiting[:count]
+            self._done(count)
         else:
             why = type(result.value).__name__ if isinstance(result, Failure) else f"it answered {result}"
             _log.error("audit webhook: {why}", why=why)
@@ -140,10 +160,10 @@ class WebhookSink:
             if self._failed >= self._attempts:
                 self._failed = 0
                 self.dropped += count
-                del self._waiting[:count]
+                self._done(count)
         if self._closed:
             self.dropped += len(self._waiting)
-            self._waiting.clear()
+            self._done(len(self._waiting))
         elif self._waiting:
             full = len(self._waiting) >= self._batch and not self._failed
             self._next = self._clock.callLater(0 if full else self._wait * 2**self._failed, self._send)

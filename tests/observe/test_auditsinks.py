@@ -71,6 +71,20 @@ class WebhookTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertEqual(self.sent(), [[1, 2], [3]])
 
+    def test_large_ones(self) -> None:
+        """Neither what waits nor a batch grows with what events hold."""
+        self.sink = WebhookSink(self.post, self.clock, batch=4, waiting=100, largest=88)
+        events = ["1", "2", json.dumps("x" * 30), json.dumps("y" * 30), "3", json.dumps("z" * 30)]
+        self.sink.write(events)
+        self.assertEqual(self.sink.dropped, 1)
+        for _ in range(4):
+            self.answer(200)
+            self.clock.advance(1)
+        self.assertEqual(self.sent(), [[1, 2], ["x" * 30], ["y" * 30], [3]])
+        self.assertEqual(self.sink.written, 5)
+        self.sink.write(events[2:4])
+        self.assertEqual(self.sink.dropped, 1)
+
     def test_the_newest_are_dropped(self) -> None:
         self.sink.write(["1", "2", "3"])
         self.sink.write(["4", "5", "6", "7"])
