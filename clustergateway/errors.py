@@ -7,7 +7,8 @@ caught. The message of a L{GatewayError} is read by users and ends up in logs: i
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class GatewayError(Exception):
@@ -20,6 +21,8 @@ class GatewayError(Exception):
         C{"hub"}, C{"credential"}; C{""} for none.
     @ivar retry_after: seconds after which trying again makes sense, or C{None}.
     @ivar rule: the identity exchange rule that it comes from, C{""} for none. Not shown to the user.
+    @ivar answer: the code and the metav1.Status (empty: it was none) of another server's answer that it was made of,
+        C{None} if it was made of none.
     """
 
     code: ClassVar[int] = 500
@@ -32,6 +35,7 @@ class GatewayError(Exception):
         self.hop = hop
         self.retry_after = retry_after
         self.rule = ""
+        self.answer: tuple[int, Mapping[str, Any]] | None = None
 
 
 class ConfigurationError(GatewayError):

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from clustergateway.model.addon import parse_configuration
+from clustergateway.model.addon import configuration_names, parse_configuration
 from clustergateway.model.clusterprofile import parse_providers
 from clustergateway.model.manifest import documents
 from clustergateway.service.addonmanager import Options
@@ -49,6 +49,9 @@ def check_manager(test: SynchronousTestCase, content: list[dict[str, Any]]) -> N
     test.assertLessEqual({configuration.install_namespace, configuration.secret_namespace, "kube-system"}, roles)
     addon = one(content, "ClusterManagementAddOn")
     test.assertEqual(addon["spec"]["addOnConfiguration"]["crName"], configuration.name)
+    test.assertEqual(configuration_names(addon), (configuration.name,))
+    (supported,) = addon["spec"]["supportedConfigs"]  # all that v1beta1 keeps
+    test.assertEqual(supported["defaultConfig"], {"name": configuration.name})
 
 
 class AddonManagerTests(SynchronousTestCase):
@@ -64,6 +67,11 @@ class AddonManagerTests(SynchronousTestCase):
         (listed,) = documents((K8S / "addon-manager" / "kustomization.yaml").read_bytes())
         there = {path.name for path in (K8S / "addon-manager").glob("*.yaml")}
         self.assertEqual(there - set(listed["resources"]), {"kustomization.yaml", "rbac-cluster-proxy.yaml"})
+
+    def test_only_its_own_namespace(self) -> None:
+        """C{kubectl delete -k} deletes what is listed: not the namespace with everybody's Secrets."""
+        namespaces = [each["metadata"]["name"] for each in shipped("addon-manager") if each["kind"] == "Namespace"]
+        self.assertEqual(namespaces, [one(shipped("addon-manager"), "Deployment")["metadata"]["namespace"]])
 
     def test_no_rights_over_everything(self) -> None:
         for role in shipped("addon-manager"):

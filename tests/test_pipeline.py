@@ -204,7 +204,7 @@ class PipelineTests(SynchronousTestCase):
 
     def test_unknown_health_is_no_reason(self) -> None:
         self.check_health(True)
-        for health in (Health(), Health(True)):
+        for health in (Health(), Health(True), Health(None, "Unknown: its agent is silent")):
             self.world.clusters["east"] = replace(EAST, health=health)
             self.decide(head())
 

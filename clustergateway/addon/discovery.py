@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import Conflict, GatewayError
 from ..kube.cache import Informer
-from ..model.addon import ADDON, AddOnTypes, Configuration, deleting
+from ..model.addon import ADDON, MANAGED_LABEL, AddOnTypes, Configuration, deleting
 from ..model.addoncluster import SOURCE_ANNOTATION, account, covers, gateway_secret, is_ours
-from ..model.addonconditions import Condition
-from ..model.manifestwork import AGENT, MANIFEST_WORKS, agent_namespace, permissions
+from ..model.addonconditions import Condition, condition_of
+from ..model.manifestwork import AGENT, MANIFEST_WORKS, WORK, agent_namespace, permissions
 from ..model.ocm import MANAGED_CLUSTERS
 from ..model.resourcetype import SECRETS, ResourceType
 from .hub import RESYNC, Hub, Object, owner_of
@@ -51,27 +52,48 @@ class Discovery:
         """
         @param cluster: a cluster that has, or had, one of our objects.
         @return: seconds until the next look, C{None} if there is nothing left to look at.
+        @raise GatewayError: it did not work; the condition says why, and it is to be tried again.
         """
         addon = self._copies.addons.get(ADDON, cluster)
         managed = self._copies.clusters.get(cluster)
         if addon is None or managed is None or deleting(addon) or deleting(managed):
             await self._forget(cluster, configuration)
             return None
-        if configuration.manual:
-            condition = Condition(REGISTERED, "True", "Manual", "the Secret of the cluster is made by people")
-        elif not self._copies.accounts.synced:
-            message = "the hub does not serve ManagedServiceAccounts: is the add-on managed-serviceaccount installed?"
-            condition = Condition(REGISTERED, "False", "ManagedServiceAccountMissing", message)
-        else:
-            condition = await self._register(cluster, configuration, addon, managed)
+        try:
+            condition = await self._registration(cluster, configuration, addon, managed)
+        except Conflict:
+            raise  # somebody was faster: no cause of failure, only of another look
+        except GatewayError as error:
+            await self._say(cluster, Condition(REGISTERED, "False", error.reason, error.message))
+            raise
         await self._hub.say(self._types.managed_addons, addon, [condition])
         return RESYNC
+
+    async def _say(self, cluster: str, condition: Condition) -> None:
+        try:
+            fresh = await self._hub.find(self._types.managed_addons, ADDON, cluster)
+            if fresh is not None:
+                await self._hub.say(self._types.managed_addons, fresh, [condition])
+        except GatewayError:
+            pass  # what went wrong before is what is reported
+
+    async def _registration(
+        self, cluster: str, configuration: Configuration, addon: Object, managed: Object
+    ) -> Condition:
+        if configuration.manual:
+            await self._give_up(cluster, configuration)
+            return Condition(REGISTERED, "True", "Manual", "the Secret of the cluster is made by people")
+        if not self._copies.accounts.synced:
+            message = "the hub does not serve ManagedServiceAccounts: is the add-on managed-serviceaccount installed?"
+            return Condition(REGISTERED, "False", "ManagedServiceAccountMissing", message)
+        return await self._register(cluster, configuration, addon, managed)
 
     async def _register(self, cluster: str, configuration: Configuration, addon: Object, managed: Object) -> Condition:
         owner = owner_of(self._types.managed_addons, addon)
         await self._ensure(self._accounts, self._copies.accounts, account(configuration, cluster), owner)
         namespace = agent_namespace(self._copies.addons.get(AGENT, cluster))
-        work = permissions(cluster, namespace, configuration.account, configuration.full_rights)
+        copied = self._copies.secrets.get(cluster, configuration.secret_namespace)
+        work = permissions(managed, namespace, configuration.account, configuration.full_rights, copied)
         await self._ensure(MANIFEST_WORKS, self._copies.works, work, owner)
         await self._drop_former_accounts(cluster, configuration)
         token = self._copies.tokens.get(configuration.account, cluster)
@@ -84,6 +106,10 @@ class Discovery:
             message = f"Secret {configuration.secret_namespace}/{cluster} is there and was not made by the add-on"
             return Condition(REGISTERED, "False", "SecretNotOurs", message)
         await self._ensure(SECRETS, self._copies.secrets, wanted, owner_of(MANAGED_CLUSTERS, managed))
+        applied = condition_of(self._copies.works.get(WORK, cluster) or {}, "Applied")
+        if applied.get("status") == "False":
+            message = f"ManifestWork {cluster}/{WORK}: {applied.get('message') or 'it is not applied'}"
+            return Condition(REGISTERED, "False", "PermissionsNotApplied", message)
         return Condition(REGISTERED, "True", "Registered", "the cluster is a ClusterGateway")
 
     async def _ensure(self, kind: ResourceType, known: Informer, wanted: Object, owner: Object) -> None:
@@ -103,9 +129,27 @@ class Discovery:
             for each in known.all():
                 if is_ours(each) and each["metadata"].get("namespace") == cluster:
                     await self._hub.delete(kind, each)
+        if configuration.manual:
+            await self._give_up(cluster, configuration)
+            return
         secret = self._copies.secrets.get(cluster, configuration.secret_namespace)
-        if secret is not None and _copied_from(secret, cluster) and not configuration.manual:
+        if secret is not None and _copied_from(secret, cluster):
             await self._hub.delete(SECRETS, secret)
+
+    async def _give_up(self, cluster: str, configuration: Configuration) -> None:
+        """The Secret that we made is people's from now on: nothing says any more that it is ours, or has an owner."""
+        secret = self._copies.secrets.get(cluster, configuration.secret_namespace)
+        if secret is None or not _copied_from(secret, cluster):
+            return
+        metadata = secret["metadata"]
+        others = [each for each in metadata.get("ownerReferences") or () if each.get("kind") != MANAGED_CLUSTERS.kind]
+        change = {
+            "resourceVersion": metadata["resourceVersion"],
+            "labels": {MANAGED_LABEL: None},
+            "annotations": {SOURCE_ANNOTATION: None},
+            "ownerReferences": others or None,
+        }
+        await self._hub.client.patch(SECRETS, cluster, configuration.secret_namespace, {"metadata": change})
 
     def cluster_of(self, content: Mapping[str, Any]) -> str:
         """Which cluster an object of L{Copies} is about, C{""} for none."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
+
+from twisted.logger import Logger
 
 from ..errors import AlreadyExists, ConfigurationError, Conflict, GatewayError, Invalid
 from ..model.addon import (
@@ -13,9 +15,11 @@ from ..model.addon import (
     FINALIZER,
     AddOnTypes,
     Configuration,
-    configuration_name,
+    addon_types,
+    configuration_names,
     deleting,
     deployment_config_name,
+    in_force,
     parse_configuration,
 )
 from ..model.addoncluster import covers, stamped
@@ -31,11 +35,13 @@ from ..model.addonobjects import (
     SELECTOR,
     Wanted,
     api_service,
+    arguments,
     around,
     copy_of_secret,
     deployment,
 )
 from ..model.addonplacement import ANYWHERE, Placement, parse_placement
+from ..model.addonrollout import stuck, unfinished
 from ..model.resourcetype import SECRETS
 from .certificates import Certificates
 from .hub import RESYNC, Hub, Object, owner_of
@@ -58,11 +64,27 @@ class Installer:
     Everything is worked out anew from what the hub has, each time: it does not matter how far the last one got.
     """
 
-    def __init__(self, hub: Hub, types: AddOnTypes, removal: Removal) -> None:
+    _log = Logger()
+
+    def __init__(
+        self,
+        hub: Hub,
+        types: AddOnTypes,
+        removal: Removal,
+        watch: Callable[[Configuration | None], None],
+        follow: Callable[[Configuration | None], None],
+    ) -> None:
+        """
+        @param watch: told which configuration is being installed, C{None} for none.
+        @param follow: told which one the gateway runs with, C{None} for none: managed clusters are treated by it.
+        """
         self._hub = hub
         self._types = types
         self._removal = removal
+        self._watch = watch
+        self._follow = follow
         self._certificates = Certificates(hub)
+        self._logged = ""
 
     async def reconcile(self) -> float:
         """
@@ -70,14 +92,22 @@ class Installer:
         @raise GatewayError: it did not work; the configuration says why, and it is to be tried again.
         """
         addon = await self._hub.find(self._types.cluster_addons, ADDON)
-        content = None if addon is None else await self._hub.find(CONFIGURATIONS, configuration_name(addon))
-        if addon is None or content is None or deleting(addon) or deleting(content):
-            await self._leave(addon)
+        contents = (await self._hub.client.list(CONFIGURATIONS))[0]
+        names = () if addon is None else await self._names(addon, contents)
+        named = [each for each in contents if [each["metadata"]["name"]] == [*names]]
+        if _ending(addon, named, contents):
+            await self._leave(addon, contents)
             return RESYNC
+        running = _in_force([*named, *contents])
+        self._follow(running)
+        if addon is None or deleting(addon) or not named or deleting(named[0]):
+            await self._stay(contents, _nothing_named(addon, names, bool(named)))
+            return RESYNC
+        self._logged = ""
         await self._hub.hold(self._types.cluster_addons, addon, FINALIZER)
-        content = await self._hub.hold(CONFIGURATIONS, content, FINALIZER)
+        content = await self._hub.hold(CONFIGURATIONS, named[0], FINALIZER)
         try:
-            return await self._install(addon, content)
+            return await self._install(addon, content, running)
         except Refused as error:
             await self._say(content, Condition(DEPLOYED, "False", error.cause, error.message))
             return RESYNC
@@ -87,9 +117,32 @@ class Installer:
             await self._say(content, Condition(DEPLOYED, "False", error.reason, error.message))
             raise
 
+    async def _names(self, addon: Object, contents: Sequence[Object]) -> tuple[str, ...]:
+        """As L{configuration_names}; where v1beta1 shows none it is v1alpha1's, or the one that is in force."""
+        names = configuration_names(addon)
+        former = addon_types("v1alpha1").cluster_addons
+        if not names and self._types.cluster_addons != former:
+            before = await self._hub.find(former, ADDON)
+            running = _in_force(contents)
+            if before is not None:
+                names = configuration_names(before)
+            elif running is not None:
+                names = (running.name,)
+        return names or (ADDON,)
+
+    async def _stay(self, contents: Sequence[Object], condition: Condition) -> None:
+        """Change nothing, and say everywhere why."""
+        if condition.message != self._logged:
+            self._log.warn("nothing is installed or removed: {why}", why=condition.message)
+            self._logged = condition.message
+        for each in contents:
+            if not deleting(each):
+                await self._hub.say(CONFIGURATIONS, each, [condition])
+
     # Install.
 
-    async def _install(self, addon: Object, content: Object) -> float:
+    async def _install(self, addon: Object, content: Object, before: Configuration | None) -> float:
+        """@param before: what has been in force."""
         configuration, placement = await self._read(addon, content)
         owner = owner_of(self._types.cluster_addons, addon)
         used = [configuration.install_namespace, configuration.secret_namespace]
@@ -106,16 +159,37 @@ class Installer:
         await self._clear_way(configuration.install_namespace)
         made.append(deployment(configuration, placement))
         await self._apply(made[-1], owner)
-        await self._removal.prune(configuration, made, known_namespaces(content))
-        await self._release_others(configuration, made)
-        await self._report(content, configuration, used)
+        if await self._taken_up(configuration, before):
+            await self._put_in_force(content, configuration)
+            await self._removal.prune(configuration, made, known_namespaces(content))
+            await self._release_others(configuration, made)
+            await self._report(configuration, used)
+        else:
+            await self._report(configuration, known_namespaces(content))
         return min(seconds, RESYNC)
+
+    async def _taken_up(self, configuration: Configuration, before: Configuration | None) -> bool:
+        """Does every gateway that answers run with this configuration, as far as it makes a difference to it?"""
+        if before is None:
+            return True  # none that could be disturbed
+        same = before.install_namespace == configuration.install_namespace
+        if same and arguments(before) == arguments(configuration):
+            return True
+        return not unfinished(await self._hub.client.get(DEPLOYMENTS, DEPLOYMENT, configuration.install_namespace))
+
+    async def _put_in_force(self, content: Object, configuration: Configuration) -> None:
+        """What is in force is kept in the status, for whoever leads next: the spec may be ahead of it."""
+        if in_force(content) != configuration:
+            force = {"generation": configuration.generation, "spec": content["spec"]}
+            await self._hub.say(CONFIGURATIONS, content, (), inForce=force)
+        self._follow(configuration)
 
     async def _read(self, addon: Object, content: Object) -> tuple[Configuration, Placement]:
         try:
             configuration = parse_configuration(content)
         except ConfigurationError as error:
             raise Refused("InvalidConfiguration", error.message) from None
+        self._watch(configuration)
         reference = deployment_config_name(addon)
         if reference is None:
             return configuration, ANYWHERE
@@ -180,7 +254,7 @@ class Installer:
         await self._hub.say(CONFIGURATIONS, content, (), namespaces=wanted)
         return await self._hub.client.get(CONFIGURATIONS, content["metadata"]["name"])
 
-    async def _report(self, content: Object, configuration: Configuration, used: list[str]) -> None:
+    async def _report(self, configuration: Configuration, used: list[str]) -> None:
         running = await self._hub.find(DEPLOYMENTS, DEPLOYMENT, configuration.install_namespace)
         service = await self._hub.find(API_SERVICES, API_SERVICE)
         message = f"generation {configuration.generation} is applied"
@@ -207,28 +281,31 @@ class Installer:
         for each in (await self._hub.client.list(CONFIGURATIONS))[0]:
             if each["metadata"]["name"] != configuration.name and _held(each):
                 await self._removal.prune(configuration, made, known_namespaces(each))
-                await self._hub.let_go(CONFIGURATIONS, each, FINALIZER)
+                message = f"the ClusterManagementAddOn names {configuration.name}"
+                await self._release(each, [Condition(DEPLOYED, "False", "NotInForce", message)])
+
+    async def _release(self, content: Object, conditions: Sequence[Condition]) -> None:
+        """Nothing is there by this configuration any more."""
+        if not deleting(content):
+            await self._hub.say(CONFIGURATIONS, content, conditions, namespaces=[], inForce={})
+        fresh = await self._hub.find(CONFIGURATIONS, content["metadata"]["name"])
+        if fresh is not None:
+            await self._hub.let_go(CONFIGURATIONS, fresh, FINALIZER)
 
     # Leave.
 
-    async def _leave(self, addon: Object | None) -> None:
-        """
-        Take everything away; only then may what is being deleted go. What is not being deleted says why it is not
-        installed.
-        """
-        contents = (await self._hub.client.list(CONFIGURATIONS))[0]
-        if any(_held(each) for each in (*contents, *([addon] if addon else ()))):
-            await self._removal.everything(chain.from_iterable(map(known_namespaces, contents)))
-        gone = "is being deleted" if addon is not None else "is not there"
-        message = f"the ClusterManagementAddOn {gone}; without it nothing is installed"
-        condition = Condition(DEPLOYED, "False", "ClusterManagementAddOnMissing", message)
-        for each in contents:
-            if not deleting(each) and (addon is None or deleting(addon)):
-                await self._hub.say(CONFIGURATIONS, each, [condition], namespaces=[])
-            fresh = await self._hub.find(CONFIGURATIONS, each["metadata"]["name"])
-            if fresh is not None:
-                await self._hub.let_go(CONFIGURATIONS, fresh, FINALIZER)
-        if addon is not None:
+    async def _leave(self, addon: Object | None, contents: Sequence[Object]) -> None:
+        """Take everything away; only then may what is being deleted go."""
+        self._follow(None)
+        self._watch(None)
+        await self._removal.everything(chain.from_iterable(map(known_namespaces, contents)))
+        conditions = [_nothing_named(addon, (), False)] if addon is None or deleting(addon) else []
+        # What is being deleted last: it is what says that this is to be done.
+        if addon is not None and not deleting(addon):
+            await self._hub.let_go(self._types.cluster_addons, addon, FINALIZER)
+        for each in sorted(contents, key=deleting):
+            await self._release(each, conditions)
+        if addon is not None and deleting(addon):
             await self._hub.let_go(self._types.cluster_addons, addon, FINALIZER)
 
 
@@ -236,14 +313,53 @@ def _held(content: Mapping[str, Any]) -> bool:
     return FINALIZER in (content["metadata"].get("finalizers") or ())
 
 
+def _ending(addon: Object | None, named: Sequence[Object], contents: Sequence[Object]) -> bool:
+    """
+    Is everything to be taken away? Only when somebody has deleted what we hold: that something is not there, or not
+    under this name, may be a mistake that costs no more than putting it right.
+    """
+    held = [each for each in contents if _held(each)]
+    if addon is not None and deleting(addon):
+        return bool(held) or _held(addon)
+    if named and (not deleting(named[0]) or _held(named[0])):
+        return deleting(named[0])
+    return bool(held) and all(map(deleting, held))
+
+
+def _nothing_named(addon: Object | None, names: tuple[str, ...], there: bool) -> Condition:
+    """Why no configuration is to be installed; C{there}: it is, but is being deleted."""
+    kept = "; what is installed stays as it is"
+    if addon is None or deleting(addon):
+        gone = "is not there" if addon is None else "is being deleted"
+        message = f"the ClusterManagementAddOn {gone}; without it nothing is installed"
+        return Condition(DEPLOYED, "False", "ClusterManagementAddOnMissing", message)
+    if len(names) > 1:
+        message = f"the ClusterManagementAddOn names both {' and '.join(names)}{kept}"
+        return Condition(DEPLOYED, "False", "ConfigurationAmbiguous", message)
+    gone = "is being deleted" if there else "is not there"
+    message = f"the ClusterManagementAddOn names ClusterGatewayConfiguration {names[0]}, which {gone}{kept}"
+    return Condition(DEPLOYED, "False", "ConfigurationMissing", message)
+
+
+def _in_force(contents: Sequence[Object]) -> Configuration | None:
+    """By the first that says so of those that we hold."""
+    return next(filter(None, (in_force(each) for each in contents if _held(each))), None)
+
+
 def availability(running: Mapping[str, Any] | None, service: Mapping[str, Any] | None) -> Condition:
-    """Whether the gateway answers: its Deployment has replicas, and the hub reaches them."""
+    """Whether the gateway answers, as it is configured: its Deployment has such replicas, and the hub reaches them."""
+    problem = stuck(running or {})
+    if problem:
+        return Condition(AVAILABLE, "False", "RolloutStuck", f"Deployment: {problem}")
     for what, content in (("Deployment", running), ("APIService", service)):
         found = condition_of(content or {}, AVAILABLE)
         if found.get("status") != "True":
             said = str(found.get("message") or "it is not known to be available")
             status = "False" if found.get("status") == "False" else "Unknown"
             return Condition(AVAILABLE, status, f"{what}NotAvailable", f"{what}: {said}")  # type: ignore[arg-type]
+    left = unfinished(running or {})
+    if left:
+        return Condition(AVAILABLE, "Unknown", "RollingOut", f"the gateway answers, but {left}")
     return Condition(AVAILABLE, "True", "GatewayAvailable", "the hub reaches the gateway")
 
 

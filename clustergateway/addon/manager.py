@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ..errors import ConfigurationError, GatewayError, NotFound
+from ..errors import GatewayError, NotFound
 from ..kube.cache import Handlers, Informer
 from ..kube.workqueue import Workers
 from ..model.addon import (
@@ -21,9 +21,6 @@ from ..model.addon import (
     AddOnTypes,
     Configuration,
     addon_types,
-    configuration_name,
-    deleting,
-    parse_configuration,
 )
 from ..model.addoncluster import ACCOUNT_GROUP, account_type
 from ..model.addonobjects import API_SERVICE, API_SERVICES, DEPLOYMENT, DEPLOYMENTS
@@ -139,7 +136,9 @@ class Work:
         self._services = hub.informer(API_SERVICES, "", [("fieldSelector", f"metadata.name={API_SERVICE}")])
         self._watched: dict[Place, Informer] = {}
         self._clusters: Clusters | None = None
-        self._installer = Installer(hub, self._types, Removal(hub, self._accounts))
+        self._over = False
+        removal = Removal(hub, self._accounts)
+        self._installer = Installer(hub, self._types, removal, self._install_by, self._follow)
         self._install: Workers[str] = Workers(self._install_one, hub.clock, hub.chance, 1)
 
     def start(self) -> None:
@@ -153,31 +152,24 @@ class Work:
         for informer in (self._addons, self._configurations, self._placements, self._services):
             informer.stop()
         self._follow(None)
-
-    def current(self) -> Configuration | None:
-        """The configuration in force, C{None} if nothing is to be installed."""
-        addon = self._addons.get(ADDON)
-        content = None if addon is None else self._configurations.get(configuration_name(addon))
-        if addon is None or content is None or deleting(addon) or deleting(content):
-            return None
-        try:
-            return parse_configuration(content)
-        except ConfigurationError:
-            return None  # the installer says so
+        self._watch(set())
+        self._over = True
 
     def _changed(self, _: Mapping[str, Any]) -> None:
-        self._install.add(ADDON)
-        self._follow(self.current())
-
-    def _touched(self, _: Mapping[str, Any]) -> None:
         self._install.add(ADDON)
 
     async def _install_one(self, _: str) -> float:
         return await self._installer.reconcile()
 
+    def _install_by(self, configuration: Configuration | None) -> None:
+        """Have what the installer acts upon watched."""
+        if not self._over:
+            self._watch(set() if configuration is None else places(configuration))
+
     def _follow(self, configuration: Configuration | None) -> None:
         """Have what looks at clusters run with this configuration, or not at all."""
-        self._watch(set() if configuration is None else places(configuration))
+        if self._over:
+            return
         clusters = self._clusters
         if clusters is not None and (configuration is None or clusters.scope != scope_of(configuration)):
             clusters.stop()
@@ -197,7 +189,7 @@ class Work:
         for place in sorted(wanted - self._watched.keys(), key=str):
             kind, namespace, name = place
             informer = self._hub.informer(kind, namespace, [("fieldSelector", f"metadata.name={name}")])
-            informer.subscribe(Handlers(self._touched, lambda _, after: self._touched(after), self._touched))
+            informer.subscribe(Handlers(self._changed, lambda _, after: self._changed(after), self._changed))
             self._watched[place] = informer
             informer.start()
 

@@ -19,6 +19,8 @@ ADDON_GROUP = "addon.open-cluster-management.io"
 CONFIGURATION_GROUP = "proxy.open-cluster-management.io"
 MANAGED_LABEL = "app.kubernetes.io/managed-by"
 FINALIZER = f"{CONFIGURATION_GROUP}/{ADDON}"
+NO_DEFAULT = "__reserved_no_default__"
+"""The name that v1beta1 shows of a C{supportedConfigs} entry of v1alpha1 that names none."""
 
 CONFIGURATIONS = ResourceType(
     CONFIGURATION_GROUP, "v1alpha1", "clustergatewayconfigurations", "ClusterGatewayConfiguration", namespaced=False
@@ -123,12 +125,29 @@ def parse_configuration(content: Object) -> Configuration:
     )
 
 
-def configuration_name(addon: Object) -> str:
-    """The ClusterGatewayConfiguration that a ClusterManagementAddOn means, whichever version it is of."""
+def configuration_names(addon: Object) -> tuple[str, ...]:
+    """
+    The ClusterGatewayConfiguration that a ClusterManagementAddOn names, whichever version it is of.
+
+    @return: more than one if its members contradict each other, none if it names none: v1beta1 has no
+        C{addOnConfiguration}.
+    """
     spec = _mapping(addon.get("spec"))
+    found = _default_config(spec, CONFIGURATION_GROUP, "clustergatewayconfigurations").get("name")
     named = _mapping(spec.get("addOnConfiguration")).get("crName")
-    found = _default_config(spec, CONFIGURATION_GROUP, "clustergatewayconfigurations")
-    return str(found.get("name") or named or ADDON)
+    return tuple(dict.fromkeys(str(name) for name in (found, named) if name))
+
+
+def in_force(content: Object) -> Configuration | None:
+    """What a ClusterGatewayConfiguration's status says that the gateway runs with, C{None} if it does not."""
+    status = _mapping(content.get("status"))
+    found, metadata = _mapping(status.get("inForce")), _mapping(content.get("metadata"))
+    if not found:
+        return None
+    try:
+        return parse_configuration({**found, "metadata": {**metadata, "generation": found.get("generation")}})
+    except ConfigurationError:
+        return None
 
 
 def deployment_config_name(addon: Object) -> tuple[str, str] | None:
@@ -150,7 +169,8 @@ def _default_config(spec: Object, group: str, resource: str) -> Object:
         for each in configs if isinstance(configs, list) else ():
             config = _mapping(each)
             if (config.get("group"), config.get("resource")) == (group, resource):
-                return config if member == "defaultConfigs" else _mapping(config.get("defaultConfig"))
+                found = config if member == "defaultConfigs" else _mapping(config.get("defaultConfig"))
+                return {} if found.get("name") == NO_DEFAULT else found
     return {}
 
 

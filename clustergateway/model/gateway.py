@@ -108,6 +108,7 @@ class ClusterGateway:
     @ivar deletion_timestamp: likewise, C{""} when not being deleted.
     @ivar proxy_configuration: the YAML of the annotation, C{""} for none.
     @ivar accepted: the hub has accepted it, where somebody has to (Open Cluster Management).
+    @ivar warnings: sentences about what of its description was left out because it cannot be used.
     """
 
     name: str
@@ -126,3 +127,4 @@ class ClusterGateway:
     alias: str = ""
     proxy_configuration: str = ""
     accepted: bool = True
+    warnings: tuple[str, ...] = ()

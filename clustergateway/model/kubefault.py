@@ -48,6 +48,12 @@ def fault(code: int, status: Any, retry_after: str = "") -> GatewayError:
     @return: L{HubUnavailable} for what waiting or another credential may cure, else the error of that code.
     """
     known = status if isinstance(status, Mapping) else {}
+    error = _fault(code, known, retry_after)
+    error.answer = code, known
+    return error
+
+
+def _fault(code: int, known: Mapping[str, Any], retry_after: str) -> GatewayError:
     wait = _seconds(retry_after) or _seconds(_details(known).get("retryAfterSeconds"))
     said = known.get("message")
     message = said[:LONGEST_MESSAGE] if isinstance(said, str) and said else f"The apiserver answered {code}."

@@ -26,6 +26,7 @@ SHOWN_CLAIMS = (
     "region.open-cluster-management.io",
     "product.open-cluster-management.io",
 )
+_KUBERNETES_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})")
 _NOT_IN_LABELS = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -34,8 +35,10 @@ def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGatew
     The gateway of a Secret with the ManagedCluster's endpoints before its own, its acceptance, and its health.
 
     Endpoints of the ManagedCluster are reached through the Secret's proxy-url, and verified by the Secret's CA bundle
-    where they have none of their own. A gateway reached through konnectivity keeps that endpoint alone, and one whose
-    Secret has a list of endpoints keeps that.
+    where they have none of their own. Those that cannot be used are left out with a warning, and so are endpoints of
+    the Secret that nothing verifies beside those that something does: the credential would go to whoever answers there
+    when the others do not. A gateway reached through konnectivity keeps that endpoint alone, and one whose Secret has a
+    list of endpoints keeps that.
 
     @param secret: as for L{gateway_from_secret}; it needs no endpoint.
     @param cluster: a C{cluster.open-cluster-management.io/v1} ManagedCluster as parsed from JSON.
@@ -47,13 +50,18 @@ def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGatew
         return None
     unroutable = gateway.unroutable or refusal(cluster)
     endpoints = gateway.endpoints
+    problems: list[str] = []
     if not lists_endpoints(secret) and not any(endpoint.via_cluster_proxy for endpoint in endpoints):
-        known = managed_endpoints(cluster, *secret_trust(secret))
+        known, problems = managed_endpoints(cluster, *secret_trust(secret))
         addresses = {(endpoint.host, endpoint.port, endpoint.base_path) for endpoint in known}
-        own = (e for e in endpoints if (e.host, e.port, e.base_path) not in addresses)
+        own = [e for e in endpoints if (e.host, e.port, e.base_path) not in addresses]
+        if (known or problems) and any(endpoint.insecure for endpoint in own):
+            problems.append("the Secret's endpoint is left out: it has no CA, and the ManagedCluster's are verified")
+            own = [endpoint for endpoint in own if not endpoint.insecure]
         endpoints = (*known, *own)
     if not endpoints:
-        unroutable = unroutable or "neither the ManagedCluster nor the Secret has an endpoint"
+        none = "neither the ManagedCluster nor the Secret has an endpoint"
+        unroutable = unroutable or (f"{none} that can be used: {'; '.join(problems)}" if problems else none)
     merged = replace(
         gateway,
         endpoints=endpoints,
@@ -61,6 +69,7 @@ def merge(secret: Mapping[str, Any], cluster: Mapping[str, Any]) -> ClusterGatew
         health=health(gateway.health, cluster),
         labels=MappingProxyType({**labels(cluster), **gateway.labels}),
         accepted=is_accepted(cluster),
+        warnings=tuple(problems),
     )
     return with_generation(merged)
 
@@ -75,10 +84,7 @@ def managed_only(cluster: Mapping[str, Any]) -> ClusterGateway | None:
     name = metadata.get("name")
     if not is_cluster_name(name):
         return None
-    try:
-        endpoints = managed_endpoints(cluster)
-    except ConfigurationError:
-        endpoints = ()
+    endpoints, problems = managed_endpoints(cluster)
     return with_generation(
         ClusterGateway(
             name=name,
@@ -92,6 +98,7 @@ def managed_only(cluster: Mapping[str, Any]) -> ClusterGateway | None:
             creation_timestamp=str(metadata.get("creationTimestamp") or ""),
             deletion_timestamp=str(metadata.get("deletionTimestamp") or ""),
             accepted=is_accepted(cluster),
+            warnings=tuple(problems),
         )
     )
 
@@ -114,15 +121,22 @@ def is_accepted(cluster: Mapping[str, Any]) -> bool:
     return _object(cluster.get("spec")).get("hubAcceptsClient") is True
 
 
-def managed_endpoints(cluster: Mapping[str, Any], ca: bytes | None = None, proxy_url: str = "") -> tuple[Endpoint, ...]:
+def managed_endpoints(
+    cluster: Mapping[str, Any], ca: bytes | None = None, proxy_url: str = ""
+) -> tuple[tuple[Endpoint, ...], list[str]]:
     """
     C{spec.managedClusterClientConfigs}, in order.
 
     @param ca: PEM bundle for those without one; C{None}: the system's CAs.
-    @raise ConfigurationError: one of them cannot be used.
+    @return: those that can be used, and a sentence for each of the others.
     """
     configs = _object(cluster.get("spec")).get("managedClusterClientConfigs")
-    return tuple(_endpoint(config, ca, proxy_url) for config in configs) if isinstance(configs, list) else ()
+    read = [
+        _endpoint_or_problem(config, f"managedClusterClientConfigs[{number}]", ca, proxy_url)
+        for number, config in enumerate(configs if isinstance(configs, list) else ())
+    ]
+    found = tuple(each for each in read if isinstance(each, Endpoint))
+    return found, [each for each in read if isinstance(each, str)]
 
 
 def refusal(cluster: Mapping[str, Any]) -> str:
@@ -138,13 +152,23 @@ def health(own: Health, cluster: Mapping[str, Any]) -> Health:
     """
     What is worse of the gateway's own health and the condition ManagedClusterConditionAvailable; whichever is known if
     only one is.
+
+    The condition is Unknown when the agent on the cluster does not renew its lease any more. That says nothing of the
+    apiserver, so the health is not known then, which is no reason to refuse a request.
     """
     status = _condition(cluster, AVAILABLE_CONDITION)
     if status == "True":
         return Health(True) if own.healthy is None else own
     if status in ("False", "Unknown") and own.healthy is not False:
-        return Health(False, f"Unknown: {AVAILABLE_CONDITION} is {status}")
+        return Health(False if status == "False" else None, f"Unknown: {AVAILABLE_CONDITION} is {status}")
     return own
+
+
+def kubernetes_version(cluster: Mapping[str, Any]) -> tuple[int, int]:
+    """Major and minor version of the cluster's Kubernetes by its agent's word, (0, 0) without one."""
+    said = _object(_object(cluster.get("status")).get("version")).get("kubernetes")
+    found = _KUBERNETES_VERSION.match(said) if isinstance(said, str) else None
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _condition(cluster: Mapping[str, Any], kind: str) -> str:
@@ -155,18 +179,25 @@ def _condition(cluster: Mapping[str, Any], kind: str) -> str:
     return ""
 
 
-def _endpoint(config: object, default_ca: bytes | None, proxy_url: str) -> Endpoint:
+def _endpoint_or_problem(config: object, place: str, default_ca: bytes | None, proxy_url: str) -> Endpoint | str:
+    try:
+        return _endpoint(config, place, default_ca, proxy_url)
+    except ConfigurationError as error:
+        return error.message
+
+
+def _endpoint(config: object, place: str, default_ca: bytes | None, proxy_url: str) -> Endpoint:
     fields = _object(config)
     url, encoded = fields.get("url"), fields.get("caBundle") or ""
     if not isinstance(url, str) or not isinstance(encoded, str):
-        raise ConfigurationError("an entry of managedClusterClientConfigs has no url")
-    what = "managedClusterClientConfigs[].caBundle"
+        raise ConfigurationError(f"{place} has no url")
+    what = f"{place}.caBundle"
     try:
         own_ca = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise ConfigurationError(f"{what} is not base64") from None
     ca = check_ca(own_ca, what) if own_ca else default_ca
-    return parse_endpoint(url, "managedClusterClientConfigs[].url", ca=ca, proxy_url=proxy_url)
+    return parse_endpoint(url, f"{place}.url", ca=ca, proxy_url=proxy_url)
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -144,7 +144,7 @@ _PARTS = {
     "ClusterGatewayStatus": _record(
         "What was last found out about a cluster.",
         {
-            "healthy": _flag("Whether the cluster answered its last probe; absent if it was never probed."),
+            "healthy": _flag("Whether the cluster answered its last probe; absent if nobody can tell."),
             "healthyReason": _text(
                 "Why it is not healthy: ClusterGatewayNotRegistered, CertificateMismatch, ConnectionTimeout, or text "
                 'behind "Unknown:".'

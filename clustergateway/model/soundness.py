@@ -10,10 +10,11 @@ from .x509 import certificates, chain_warning, expiry_warning
 
 def warnings(gateway: ClusterGateway, now: float) -> Iterator[str]:
     """
-    A sentence for each certificate that is not valid now, or is in the wrong place.
+    A sentence for each certificate that is not valid now, or is in the wrong place, and for what was left out.
 
     @param now: seconds since the epoch.
     """
+    yield from gateway.warnings
     if isinstance(gateway.credential, CertificateCredential):
         pem, what = gateway.credential.certificate, "the client certificate"
         yield from filter(None, (expiry_warning(pem, what, now), chain_warning(pem, what)))

@@ -10,6 +10,7 @@ from clustergateway.model.ocm import MANAGED_CLUSTERS
 from clustergateway.model.resourcetype import SECRETS
 from clustergateway.testing.apiserver import status, to_path
 
+from ..model.test_manifestwork import rule, ruled
 from .world import ACCOUNTS, World, encoded
 
 
@@ -117,6 +118,29 @@ class JoiningTests(DiscoveryTestCase):
         self.world.settle(60)
         self.assertEqual((self.token("east"), self.registered("east")), ("t1", ("True", "Registered")))
 
+    def test_what_the_hub_refuses(self) -> None:
+        self.world.server.faults.add(to_path("/apis/work", "PATCH"), status(403, reason="Forbidden"), times=6)
+        self.begin()
+        self.world.join("east")
+        seen = set()
+        for _ in range(40):
+            self.world.settle(0.1, 0.05)
+            seen.add(self.registered("east"))
+        self.assertIn(("False", "Forbidden"), seen)
+        self.world.settle(60)
+        self.assertEqual(self.registered("east"), ("True", "Registered"))
+
+    def test_rights_that_were_not_applied(self) -> None:
+        self.begin()
+        self.world.join("east")
+        self.world.settle()
+        for applied, expected in (("False", ("False", "PermissionsNotApplied")), ("True", ("True", "Registered"))):
+            condition = {"type": "Applied", "status": applied, "message": "no"}
+            self.world.patch(MANIFEST_WORKS, WORK, {"status": {"conditions": [condition]}}, "east", "status")
+            self.world.settle()
+            self.assertEqual(self.registered("east"), expected)
+        self.assertEqual(self.token("east"), "t1")
+
 
 class LeavingTests(DiscoveryTestCase):
     def setUp(self) -> None:
@@ -145,6 +169,21 @@ class LeavingTests(DiscoveryTestCase):
         self.world.delete(MANAGED_CLUSTERS, "east")
         self.assert_only_west()
 
+    def conditions(self, name: str) -> list[tuple[str, str]]:
+        addon = self.world.get(self.world.types.managed_addons, "cluster-gateway", name)
+        return [self.world.condition(addon, each) for each in ("ClusterGatewayRegistered", "Available")]
+
+    def test_uninstalled(self) -> None:
+        self.world.delete(CONFIGURATIONS, "cluster-gateway")
+        self.world.settle()
+        for name in ("east", "west"):
+            self.assertEqual(self.conditions(name), [("False", "Uninstalled"), ("Unknown", "Uninstalled")])
+
+    def test_stopped_is_not_uninstalled(self) -> None:
+        self.world.managers[0].stop()
+        self.world.settle()
+        self.assertEqual(self.conditions("east")[0], ("True", "Registered"))
+
     def test_left_while_no_manager_ran(self) -> None:
         self.world.managers[0].stop()
         self.world.leave("east")
@@ -161,6 +200,31 @@ class ConfiguredTests(DiscoveryTestCase):
         self.world.settle()
         self.assertEqual((self.token("east"), self.registered("east")), ("by hand", ("True", "Manual")))
         self.assertEqual((self.world.every(ACCOUNTS), self.world.every(MANIFEST_WORKS)), ([], []))
+
+    def manually(self) -> None:
+        self.begin()
+        self.world.join("east")
+        self.world.settle()
+        self.world.patch(CONFIGURATIONS, "cluster-gateway", {"spec": {"secretManagement": {"type": "Manual"}}})
+        self.world.settle()
+
+    def test_manual_from_now_on(self) -> None:
+        self.manually()
+        metadata = self.world.need(SECRETS, "east", "vela-system")["metadata"]
+        self.assertNotIn("app.kubernetes.io/managed-by", metadata["labels"])
+        self.assertIn("cluster.core.oam.dev/cluster-credential-type", metadata["labels"])
+        self.assertEqual((metadata.get("annotations") or {}, metadata.get("ownerReferences") or []), ({}, []))
+        self.assertEqual((self.token("east"), self.registered("east")), ("t1", ("True", "Manual")))
+        self.world.send_token("east", "t2")
+        self.world.settle()
+        self.assertEqual(self.token("east"), "t1")
+
+    def test_what_is_people_s_outlives_us(self) -> None:
+        self.manually()
+        self.world.delete(CONFIGURATIONS, "cluster-gateway")
+        self.world.settle()
+        self.assertEqual(self.token("east"), "t1")
+        self.assertEqual(self.world.every(ACCOUNTS), [])
 
     def test_another_account(self) -> None:
         self.begin()
@@ -180,6 +244,8 @@ class ConfiguredTests(DiscoveryTestCase):
         self.world.settle()
         self.world.patch(CONFIGURATIONS, "cluster-gateway", {"spec": {"secretNamespace": "clusters"}})
         self.world.settle()
+        self.assertEqual(self.token("east"), "t1")  # for the gateway that still runs
+        self.world.roll_out()
         self.assertEqual(self.token("east", "clusters"), "t1")
         self.assertIsNone(self.world.get(SECRETS, "east", "vela-system"))
 
@@ -192,12 +258,22 @@ class ConfiguredTests(DiscoveryTestCase):
         self.begin()
         self.world.join("east")
         self.world.settle()
+        self.assertEqual(self.manifests(), [("ClusterRoleBinding", "view")])
+
+    def test_whom_the_cluster_s_own_rules_name(self) -> None:
+        self.begin()
+        self.world.join("east")
+        self.world.settle()
+        annotations = ruled(rule("ann", user="dev"))["metadata"]["annotations"]
+        self.world.patch(SECRETS, "east", {"metadata": {"annotations": annotations}}, "vela-system")
+        self.world.settle()
         own = "open-cluster-management:cluster-gateway"
         self.assertEqual(
             self.manifests(), [("ClusterRoleBinding", "view"), ("ClusterRole", ""), ("ClusterRoleBinding", own)]
         )
         rules = self.world.need(MANIFEST_WORKS, WORK, "east")["spec"]["workload"]["manifests"][1]["rules"]
-        self.assertEqual({verb for rule in rules for verb in rule["verbs"]}, {"impersonate"})
+        dev = {"apiGroups": [""], "resources": ["users"], "verbs": ["impersonate"], "resourceNames": ["dev"]}
+        self.assertEqual(rules, [dev])
 
     def test_full_rights_when_asked_for(self) -> None:
         self.begin(managedClusterPermissions="Full")

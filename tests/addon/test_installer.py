@@ -126,10 +126,9 @@ class InstallTests(InstallerTestCase):
         self.world.install()
         self.world.manager()
         self.assertEqual(self.world.configured("Available"), ("Unknown", "DeploymentNotAvailable"))
-        up = {"status": {"conditions": [{"type": "Available", "status": "True"}]}}
-        self.world.patch(DEPLOYMENTS, "gateway-deployment", up, "vela-system", "status")
-        self.world.settle()
+        self.world.roll_out()
         self.assertEqual(self.world.configured("Available")[1], "APIServiceNotAvailable")
+        up = {"status": {"conditions": [{"type": "Available", "status": "True"}]}}
         self.world.patch(API_SERVICES, API_SERVICE, up, sub="status")
         self.world.settle()
         self.assertEqual(self.world.configured("Available"), ("True", "GatewayAvailable"))
@@ -155,6 +154,7 @@ class InstallTests(InstallerTestCase):
         self.assertEqual(self.pem("cluster-gateway-proxy-client", "tls.key", "vela-system"), b"tls.key")
         self.world.patch(CONFIGURATIONS, "cluster-gateway", {"spec": {"egress": {"type": "Direct"}}})
         self.world.settle()
+        self.world.roll_out()
         self.assertNotIn("cluster-gateway-proxy-client", self.world.names(SECRETS, "vela-system"))
 
     def proxy_secrets(self, namespace: str = "open-cluster-management-addon") -> None:
@@ -233,6 +233,7 @@ class ChangeTests(InstallerTestCase):
 
     def test_another_namespace_leaves_nothing_in_the_former(self) -> None:
         self.configure(installNamespace="gateway", secretNamespace="clusters")
+        self.world.roll_out("gateway")
         self.assertEqual([each for each in self.made() if each[1] == "vela-system"], [])
         self.assertEqual(self.container("gateway")["image"], "gateway:1")
         subject = self.world.need(CLUSTER_ROLE_BINDINGS, "open-cluster-management:cluster-gateway")["subjects"][0]
@@ -293,6 +294,7 @@ class ChangeTests(InstallerTestCase):
     def test_another_s_deployment_of_the_same_name(self) -> None:
         """Its selector cannot be changed: it is made anew."""
         self.configure(installNamespace="elsewhere")
+        self.world.roll_out("elsewhere")
         container = {"name": "old", "image": "old"}
         template = {"metadata": {"labels": {"old": "yes"}}, "spec": {"containers": [container]}}
         spec = {"selector": {"matchLabels": {"old": "yes"}}, "template": template}
@@ -404,6 +406,8 @@ class RemovalTests(InstallerTestCase):
         named = {"spec": {"addOnConfiguration": {"crName": "other"}}}
         self.world.patch(self.world.types.cluster_addons, "cluster-gateway", named)
         self.world.settle()
+        self.world.roll_out("other")
+        self.assertEqual(self.world.configured(), ("False", "NotInForce"))
         self.assertEqual(self.container("other")["image"], "gateway:9")
         self.assertEqual(self.world.names(DEPLOYMENTS), ["gateway-deployment"])
         self.assertEqual(self.world.need(CONFIGURATIONS, "cluster-gateway")["metadata"].get("finalizers", []), [])

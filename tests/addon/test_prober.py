@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.addon.prober import reason
-from clustergateway.errors import Forbidden, GatewayError, HubUnavailable
+from clustergateway.errors import HubUnavailable
+from clustergateway.model.ocm import MANAGED_CLUSTERS
+from clustergateway.model.status import status
 
 from .world import World
 
@@ -64,14 +65,60 @@ class ProberTests(SynchronousTestCase):
         self.world.settle(200, 10)
         self.assertEqual(len(self.world.gateway.probes), before)
 
+    def test_one_failure_proves_nothing(self) -> None:
+        self.world.gateway.healthy["east"] = False
+        before = len(self.world.gateway.probes)
+        while len(self.world.gateway.probes) == before:
+            self.world.settle(1)
+        self.assertEqual(self.available(), ("True", "SuccessfullyProbedHealthz"))
+        self.assertEqual(self.world.gateway.written["east"]["healthy"], True)
+        self.world.settle(6)
+        self.assertEqual(self.available(), ("False", "FailedProbingHealthz"))
 
-class ReasonTests(SynchronousTestCase):
-    def test_known_ones(self) -> None:
-        for problem, expected in (
-            (HubUnavailable("TLS handshake failed"), "CertificateMismatch"),
-            (HubUnavailable("The hub did not answer within 10 s."), "ConnectionTimeout"),
-            (HubUnavailable("refused"), "Unknown: refused"),
-            (Forbidden("no"), "Unknown: the gateway may not read /healthz: no"),
-            (GatewayError("odd"), "Unknown: odd"),
-        ):
-            self.assertEqual(reason(problem), expected)
+    def test_two_failures_with_a_success_between_them(self) -> None:
+        for healthy in (False, True, False):
+            self.world.gateway.healthy["east"] = healthy
+            before = len(self.world.gateway.probes)
+            while len(self.world.gateway.probes) == before:
+                self.world.settle(1)
+        self.assertEqual(self.available(), ("True", "SuccessfullyProbedHealthz"))
+
+    def answers(self, code: int, body: object) -> None:
+        self.world.gateway.answers["east"] = code, body
+        self.world.settle(130, 5)
+
+    def test_any_answer_of_the_cluster_is_one(self) -> None:
+        for code in (403, 404):
+            self.answers(code, {"kind": "Status", "message": "no", "details": {}})
+            self.assertEqual(self.available(), ("True", "SuccessfullyProbedHealthz"))
+        self.assertEqual(self.world.gateway.written["east"]["healthy"], True)
+
+    def test_unwell_by_its_own_word(self) -> None:
+        self.answers(500, "[-]etcd failed")
+        self.assertEqual(self.available(), ("False", "FailedProbingHealthz"))
+        reason = "Unknown: the cluster's /healthz answered 500"
+        self.assertEqual(self.world.gateway.written["east"], {"healthy": False, "healthyReason": reason})
+
+    def test_the_hub_s_failure_says_nothing_of_the_cluster(self) -> None:
+        self.answers(503, status(HubUnavailable("The hub does not answer.", hop="hub")))
+        self.assertEqual(self.available(), ("Unknown", "GatewayUnreachable"))
+        self.assertEqual(self.world.gateway.written["east"]["healthy"], True)
+
+    def test_one_that_is_not_routed_to_is_not_probed(self) -> None:
+        self.world.gateway.unroutable["east"] = "the Secret is broken"
+        self.world.settle(70, 5)
+        before = len(self.world.gateway.probes)
+        self.world.settle(70, 5)
+        self.assertEqual(self.available(), ("False", "NotRouted"))
+        self.assertEqual(len(self.world.gateway.probes), before)
+        self.assertEqual(self.world.gateway.written["east"]["healthy"], True)
+
+    def accept(self, yes: bool) -> None:
+        self.world.patch(MANAGED_CLUSTERS, "east", {"spec": {"hubAcceptsClient": yes}})
+        self.world.settle(4)
+
+    def test_accepted_again_it_is_probed_at_once(self) -> None:
+        self.accept(False)
+        self.assertEqual(self.available(), ("False", "NotRouted"))
+        self.accept(True)
+        self.assertEqual(self.available(), ("True", "SuccessfullyProbedHealthz"))

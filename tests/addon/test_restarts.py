@@ -16,7 +16,8 @@ from .world import ACCOUNTS, World
 
 class RestartTests(SynchronousTestCase):
     def state(self, world: World) -> Any:
-        kinds = (*EVERYTHING, ACCOUNTS, MANIFEST_WORKS, CONFIGURATIONS, world.types.managed_addons, MANAGED_CLUSTERS)
+        addons = (world.types.cluster_addons, world.types.managed_addons)
+        kinds = (*EVERYTHING, ACCOUNTS, MANIFEST_WORKS, CONFIGURATIONS, *addons, MANAGED_CLUSTERS)
         return sorted(
             (
                 kind.kind,

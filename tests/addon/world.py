@@ -12,14 +12,17 @@ from twisted.internet.task import Clock
 
 from clustergateway.addon.hub import Hub
 from clustergateway.addon.manager import Manager
-from clustergateway.errors import GatewayError
+from clustergateway.errors import GatewayError, UpstreamTimeout
 from clustergateway.kube.client import KubeClient
 from clustergateway.kube.connection import Connection
 from clustergateway.model.addon import CONFIGURATIONS, addon_types
 from clustergateway.model.addoncluster import account_type
+from clustergateway.model.addonobjects import DEPLOYMENTS
 from clustergateway.model.gateway import ClusterGateway, Endpoint, TokenCredential
 from clustergateway.model.ocm import MANAGED_CLUSTERS
 from clustergateway.model.resourcetype import SECRETS, ResourceType
+from clustergateway.model.secrets import HEALTHY_ANNOTATION, HEALTHY_REASON_ANNOTATION
+from clustergateway.model.status import status
 from clustergateway.sandbox.server import SandboxConfig
 from clustergateway.testing.apiserver import ADMIN_TOKEN, in_memory
 from clustergateway.testing.hub import TestCredentials
@@ -63,12 +66,16 @@ class GatewayStub:
 
     @ivar healthy: name of a ClusterGateway -> whether its cluster answers.
     @ivar written: what was written to its health.
-    @ivar probes: how often a cluster was asked.
+    @ivar unroutable: name -> why the gateway does not route to it.
+    @ivar answers: name -> code and body of the answer to a probe, where it is not the usual one.
+    @ivar probes: which cluster was asked, each time.
     """
 
     def __init__(self) -> None:
         self.healthy: dict[str, bool] = {}
         self.written: dict[str, Object] = {}
+        self.unroutable: dict[str, str] = {}
+        self.answers: dict[str, tuple[int, Any]] = {}
         self.probes: list[str] = []
         self.away = False
 
@@ -89,11 +96,22 @@ class GatewayStub:
             self._answer(request, 200, {})
         elif rest == "proxy/healthz":
             self.probes.append(name)
-            refusal = {"kind": "Status", "message": "no connection within 10 s"}
-            self._answer(request, *((200, "ok") if self.healthy[name] else (504, refusal)))
+            refusal = status(UpstreamTimeout("no connection within 10 s", cluster=name, hop="connect"))
+            usual = (200, "ok") if self.healthy[name] else (504, refusal)
+            self._answer(request, *self.answers.get(name, usual))
         else:
-            self._answer(request, 200, {"metadata": {"name": name}, "status": self.written.get(name, {})})
+            self._answer(request, 200, self._shown(name))
         return True
+
+    def _shown(self, name: str) -> Object:
+        """Its status is what everybody knows of it together; its own health is in the annotations."""
+        own = self.written.get(name, {})
+        annotations = {}
+        if own:
+            annotations = {HEALTHY_ANNOTATION: str(own["healthy"]).lower()}
+            annotations[HEALTHY_REASON_ANNOTATION] = own["healthyReason"]
+        shown: Object = {"unroutable": self.unroutable[name]} if name in self.unroutable else {}
+        return {"metadata": {"name": name, "annotations": annotations}, "status": shown}
 
     def _answer(self, request: Request, code: int, body: Any) -> None:
         request.setResponseCode(code)
@@ -254,6 +272,24 @@ class World:
         """As OCM detaches a cluster: its add-ons go first."""
         self.delete(self.types.managed_addons, "cluster-gateway", name)
         self.delete(MANAGED_CLUSTERS, name)
+
+    def roll_out(self, namespace: str = "vela-system", **status: Any) -> None:
+        """
+        As the Deployment's controller reports that all pods are as they should be.
+
+        @param status: what it reports otherwise.
+        """
+        found = self.need(DEPLOYMENTS, "gateway-deployment", namespace)
+        replicas = found["spec"]["replicas"]
+        said = {
+            "observedGeneration": found["metadata"]["generation"],
+            "replicas": replicas,
+            "updatedReplicas": replicas,
+            "availableReplicas": replicas,
+            "conditions": [{"type": "Available", "status": "True"}],
+        }
+        self.patch(DEPLOYMENTS, "gateway-deployment", {"status": {**said, **status}}, namespace, "status")
+        self.settle()
 
     def condition(self, content: Mapping[str, Any] | None, type: str) -> tuple[str, str]:
         """Status and reason."""

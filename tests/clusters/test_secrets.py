@@ -137,7 +137,9 @@ class ManagedClusterTests(DirectoryCase):
         self.assertRaises(UnknownCluster, self.directory.get, "east")
         self.clusters.changed("ADDED", managed(version=7))
         self.assertEqual(self.events, [("ADDED", "east", "7")])
-        self.assertEqual([e.host for e in self.directory.get("east").endpoints], ["east.managed", "east.example"])
+        # The Secret's own endpoint has no CA.
+        self.assertEqual([e.host for e in self.directory.get("east").endpoints], ["east.managed"])
+        self.assertIn("is left out", self.directory.problems()["east"])
 
     def test_before_both_are_read(self) -> None:
         self.secrets.replaced([secret()], "5")

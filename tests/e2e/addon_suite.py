@@ -143,5 +143,7 @@ class Lifecycle(SynchronousTestCase):
             ("clusterrole", "open-cluster-management:cluster-gateway"),
         ):
             self.gone(*what)
+        self.world.must("delete", "-k", str(ROOT / "k8s" / "addon-manager"), "--ignore-not-found", "--wait=false")
+        self.assertNotIn("deletionTimestamp", self.world.get("namespace", NAMESPACE)["metadata"])
         self.assertEqual(self.gateway.stop(), 0)
         self.assertEqual(self.world.managers[-1].stop(), 0)

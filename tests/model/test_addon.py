@@ -13,9 +13,10 @@ from clustergateway.model.addon import (
     Egress,
     Publication,
     addon_types,
-    configuration_name,
+    configuration_names,
     deleting,
     deployment_config_name,
+    in_force,
     parse_configuration,
 )
 
@@ -109,14 +110,35 @@ class ReferenceTests(SynchronousTestCase):
     def test_configuration_of_either_version(self) -> None:
         group = {"group": "proxy.open-cluster-management.io", "resource": "clustergatewayconfigurations"}
         for spec, name in (
-            ({}, "cluster-gateway"),
-            ({"addOnConfiguration": {"crName": "old"}}, "old"),
-            ({"supportedConfigs": [{**group, "defaultConfig": {"name": "default"}}]}, "default"),
-            ({"defaultConfigs": [{"group": "x", "resource": "y", "name": "z"}, {**group, "name": "new"}]}, "new"),
-            ({"supportedConfigs": [group]}, "cluster-gateway"),
-            ({"supportedConfigs": "nonsense"}, "cluster-gateway"),
+            ({}, ()),
+            ({"addOnConfiguration": {"crName": "old"}}, ("old",)),
+            ({"supportedConfigs": [{**group, "defaultConfig": {"name": "default"}}]}, ("default",)),
+            ({"defaultConfigs": [{"group": "x", "resource": "y", "name": "z"}, {**group, "name": "new"}]}, ("new",)),
+            ({"supportedConfigs": [group]}, ()),
+            ({"supportedConfigs": "nonsense"}, ()),
+            # What the conversion of v1alpha1 makes of an entry without a default.
+            ({"defaultConfigs": [{**group, "name": "__reserved_no_default__"}]}, ()),
+            (
+                {
+                    "addOnConfiguration": {"crName": "old"},
+                    "supportedConfigs": [{**group, "defaultConfig": {"name": "new"}}],
+                },
+                ("new", "old"),
+            ),
         ):
-            self.assertEqual(configuration_name({"spec": spec}), name)
+            self.assertEqual(configuration_names({"spec": spec}), name)
+
+    def test_what_is_in_force(self) -> None:
+        ahead = content(image="gateway:2")
+        force = {"generation": 2, "spec": {"image": "gateway:1"}}
+        for status, found in (
+            ({"inForce": force}, Configuration("it", 2, "gateway:1", "vela-system", "vela-system")),
+            ({"inForce": {}}, None),
+            ({"inForce": {"generation": 2, "spec": {}}}, None),
+            ({}, None),
+            (None, None),
+        ):
+            self.assertEqual(in_force({**ahead, "status": status}), found)
 
     def test_deployment_config_of_either_version(self) -> None:
         group = {"group": "addon.open-cluster-management.io", "resource": "addondeploymentconfigs"}
@@ -126,6 +148,7 @@ class ReferenceTests(SynchronousTestCase):
             ({"supportedConfigs": [{**group, "defaultConfig": where}]}, ("n", "c")),
             ({"defaultConfigs": [{**group, **where}]}, ("n", "c")),
             ({"defaultConfigs": [{**group, "name": "c"}]}, None),
+            ({"defaultConfigs": [{**group, "name": "__reserved_no_default__"}]}, None),
         ):
             self.assertEqual(deployment_config_name({"spec": spec}), found)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from clustergateway.errors import ConfigurationError
 from clustergateway.model.gateway import ClusterGateway, Endpoint, Health
 from clustergateway.model.objects import virtual_cluster
-from clustergateway.model.ocm import health, managed_only, merge
+from clustergateway.model.ocm import health, kubernetes_version, managed_only, merge
+from clustergateway.model.soundness import warnings
 
 from .pki import authority
 
@@ -97,22 +97,49 @@ class MergeTests(SynchronousTestCase):
         self.assertNotEqual(first.generation, merged(secret(), cluster("https://b.example")).generation)
         self.assertEqual(first.generation, merged(secret(), cluster("https://a.example", available="False")).generation)
 
-    def test_broken(self) -> None:
-        managed = cluster("http://hunter2.example")
-        error = self.assertRaises(ConfigurationError, merge, secret(), managed)
-        self.assertIn("managedClusterClientConfigs[].url", error.message)
-        managed = cluster("https://a.example", ca=b"hunter2")
-        error = self.assertRaises(ConfigurationError, merge, secret(), managed)
-        self.assertIn("caBundle", error.message)
-        for configs in ([7], [{"url": 7}], [{"url": "https://a", "caBundle": "%"}]):
-            managed["spec"]["managedClusterClientConfigs"] = configs
-            self.assertRaises(ConfigurationError, merge, secret(), managed)
+    def test_entries_that_cannot_be_used_are_left_out(self) -> None:
+        managed = cluster("https://good.example")
+        good = managed["spec"]["managedClusterClientConfigs"]
+        bad_ca = base64.b64encode(b"hunter2").decode()
+        for config, problem in (
+            (7, "managedClusterClientConfigs[0] has no url"),
+            ({"url": 7}, "managedClusterClientConfigs[0] has no url"),
+            ({"url": "https://a", "caBundle": "%"}, "managedClusterClientConfigs[0].caBundle is not base64"),
+            ({"url": "https://a", "caBundle": bad_ca}, "managedClusterClientConfigs[0].caBundle"),
+            ({"url": "http://hunter2.example"}, "managedClusterClientConfigs[0].url"),
+        ):
+            managed["spec"]["managedClusterClientConfigs"] = [config, *good]
+            gateway = merged(secret(), managed)
+            self.assertEqual([endpoint.host for endpoint in gateway.endpoints], ["good.example"])
+            self.assertEqual(gateway.unroutable, "")
+            (warning,) = warnings(gateway, 0.0)
+            self.assertIn(problem, warning)
+            self.assertNotIn("hunter2", warning)
+
+    def test_none_that_can_be_used(self) -> None:
+        gateway = merged(secret(), cluster("http://a.example"))
+        self.assertEqual(gateway.endpoints, ())
+        self.assertIn("managedClusterClientConfigs[0].url", gateway.unroutable)
+
+    def test_nothing_unverified_beside_what_is_verified(self) -> None:
+        manifest = secret(endpoint="https://own.example")
+        del manifest["stringData"]["ca.crt"]
+        gateway = merged(manifest, cluster("https://a.example"))
+        self.assertEqual([(each.host, each.insecure) for each in gateway.endpoints], [("a.example", False)])
+        self.assertIn("the Secret's endpoint is left out", gateway.warnings[0])
+        self.assertEqual([each.insecure for each in merged(manifest, cluster()).endpoints], [True])
+
+    def test_nothing_unverified_in_the_place_of_what_cannot_be_verified(self) -> None:
+        manifest = secret(endpoint="https://own.example")
+        del manifest["stringData"]["ca.crt"]
+        self.assertEqual(merged(manifest, cluster("https://a.example", ca=b"no PEM")).endpoints, ())
 
 
 class HealthTests(SynchronousTestCase):
     def test_merged(self) -> None:
         bad = Health(False, "CertificateMismatch")
-        lost = Health(False, "Unknown: ManagedClusterConditionAvailable is Unknown")
+        down = Health(False, "Unknown: ManagedClusterConditionAvailable is False")
+        lost = Health(None, "Unknown: ManagedClusterConditionAvailable is Unknown")
         for own, available, expected in (
             (Health(), "True", Health(True)),
             (Health(True), "True", Health(True)),
@@ -120,11 +147,20 @@ class HealthTests(SynchronousTestCase):
             (bad, "Unknown", bad),
             (Health(), "Unknown", lost),
             (Health(True), "Unknown", lost),
+            (Health(True), "False", down),
+            (Health(), "False", down),
         ):
             self.assertEqual(health(own, cluster(available=available)), expected)
 
     def test_no_condition(self) -> None:
         self.assertEqual(health(Health(True), {"status": {"conditions": "x"}}), Health(True))
+
+
+class VersionTests(SynchronousTestCase):
+    def test_versions(self) -> None:
+        for said, version in (("v1.36.0+k3s1", (1, 36)), ("1.9", (1, 9)), ("v2", (0, 0)), (7, (0, 0)), (None, (0, 0))):
+            self.assertEqual(kubernetes_version({"status": {"version": {"kubernetes": said}}}), version)
+        self.assertEqual(kubernetes_version({}), (0, 0))
 
 
 class LabelsTests(SynchronousTestCase):
