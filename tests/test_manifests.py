@@ -68,10 +68,11 @@ class AddonManagerTests(SynchronousTestCase):
         there = {path.name for path in (K8S / "addon-manager").glob("*.yaml")}
         self.assertEqual(there - set(listed["resources"]), {"kustomization.yaml", "rbac-cluster-proxy.yaml"})
 
-    def test_only_its_own_namespace(self) -> None:
-        """C{kubectl delete -k} deletes what is listed: not the namespace with everybody's Secrets."""
-        namespaces = [each["metadata"]["name"] for each in shipped("addon-manager") if each["kind"] == "Namespace"]
-        self.assertEqual(namespaces, [one(shipped("addon-manager"), "Deployment")["metadata"]["namespace"]])
+    def test_every_namespace_that_is_used_is_made(self) -> None:
+        made = {each["metadata"]["name"] for each in shipped("addon-manager") if each["kind"] == "Namespace"}
+        used = {each["metadata"]["namespace"] for each in shipped("addon-manager") if "namespace" in each["metadata"]}
+        # One is every hub's, the other Open Cluster Management's to make.
+        self.assertEqual(used - made, {"kube-system", "open-cluster-management-addon"})
 
     def test_no_rights_over_everything(self) -> None:
         for role in shipped("addon-manager"):

@@ -63,7 +63,6 @@ class AddonWorld(HubWorld):
             name = definition["metadata"]["name"]
             self.must("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
         eventually(lambda: self.kubectl("get", "clustergatewayconfigurations").code == 0, "the API is served")
-        self.must("create", "namespace", NAMESPACE)
         self.must("apply", "--server-side", "-k", str(ROOT / "k8s" / "addon-manager"))
 
     def account_kubeconfig(self, namespace: str, name: str) -> str:

@@ -143,7 +143,10 @@ class Lifecycle(SynchronousTestCase):
             ("clusterrole", "open-cluster-management:cluster-gateway"),
         ):
             self.gone(*what)
-        self.world.must("delete", "-k", str(ROOT / "k8s" / "addon-manager"), "--ignore-not-found", "--wait=false")
+        files = [
+            f"-f={ROOT}/k8s/addon-manager/{name}.yaml" for name in ("clustermanagementaddon", "deployment", "rbac")
+        ]
+        self.world.must("delete", "--ignore-not-found", "--wait=false", *files)
         self.assertNotIn("deletionTimestamp", self.world.get("namespace", NAMESPACE)["metadata"])
         self.assertEqual(self.gateway.stop(), 0)
         self.assertEqual(self.world.managers[-1].stop(), 0)
