@@ -92,8 +92,13 @@ class Terminal:
         self._process.send_signal(signal.SIGWINCH)
 
     def type(self, line: str, answer: str) -> None:
-        """Type this line until it is answered so: kubectl tells of a new size when it likes."""
-        for _ in range(SECONDS):
+        """
+        Type this line until it is answered so: kubectl tells of a new size when it likes, and does not hear of one that
+        comes too early.
+        """
+        for attempt in range(SECONDS):
+            if attempt:
+                self._process.send_signal(signal.SIGWINCH)
             before = len(self.seen)
             os.write(self._shown, f"{line}\n".encode())
             self._until(b"# ", before)
