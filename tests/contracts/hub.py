@@ -26,6 +26,7 @@ from twisted.trial.unittest import SkipTest
 from clustergateway.cli.kubeconfig import contexts
 from clustergateway.cli.serving import manifests
 from clustergateway.testing.certificates import Pair
+from tests.ports import free_port
 
 from .hub_processes import (
     APISERVICE,
@@ -43,7 +44,6 @@ from .hub_processes import (
     Gateway,
     environment,
     eventually,
-    free_port,
 )
 
 Start = Callable[[str, Path], ApiServerProcess]

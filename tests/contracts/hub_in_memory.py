@@ -20,8 +20,9 @@ from clustergateway.sandbox.seed import example
 from clustergateway.sandbox.server import ApiServer, SandboxConfig
 from clustergateway.sandbox.tls import server_options
 from clustergateway.testing.certificates import Authority, Pair
+from tests.ports import free_port
 
-from .hub_processes import ROOT, SECONDS, eventually, free_port
+from .hub_processes import ROOT, SECONDS, eventually
 
 GO_AWAY, COME_BACK = signal.SIGUSR1, signal.SIGUSR2
 

@@ -32,14 +32,6 @@ PATH = f"/apis/{GROUP}/v1alpha1"
 APISERVICE = f"v1alpha1.{GROUP}"
 
 
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class ApiServerProcess(Protocol):
     """
     A Kubernetes API server as a process.

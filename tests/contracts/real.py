@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -22,19 +21,12 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.trial.unittest import SkipTest
 
 from clustergateway.testing.certificates import Authority, Pair
+from tests.ports import free_port
 
 from .world import Api, ApiServerWorld, ClientTls
 
 ASSETS = Path(os.environ.get("KUBEBUILDER_ASSETS", "/usr/local/kubebuilder/bin"))
 START_SECONDS = 60
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True, slots=True)

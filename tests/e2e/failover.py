@@ -19,10 +19,11 @@ from clustergateway.transport.contexts import ClientTls, ServerTls
 from clustergateway.transport.endpoints.failover import FailoverEndpoint
 from clustergateway.transport.endpoints.route import ProxyMode, RouteConfig, Routes, label
 from clustergateway.transport.tls import listen, wrap_tls
+from tests.ports import free_port
 
 from ..contracts.konnectivity import Client, Upstream, reactor, until
 from . import konnectivity_processes as konnectivity
-from .konnectivity_processes import Running, free_port, listens
+from .konnectivity_processes import Running, listens
 from .proxied import missing
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import socket
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
@@ -16,6 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import Agent
 
 from clustergateway.testing.certificates import Authority, Pair
+from tests.ports import free_port
 
 from ..contracts.konnectivity import until
 
@@ -28,19 +27,6 @@ def missing() -> str:
         if not os.access(os.path.join(ASSETS, name), os.X_OK):
             return f"no {name} in {ASSETS}; set KONNECTIVITY_ASSETS to a folder that holds proxy-server and proxy-agent"
     return ""
-
-
-def free_port() -> int:
-    """A port that is free now. The proxy-server refuses ephemeral ones (from 49152)."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            port = random.randrange(20000, 30000)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free port")
 
 
 def listens(port: int) -> bool:

@@ -18,9 +18,10 @@ from clustergateway.testing.certificates import Authority
 from clustergateway.transport.contexts import ClientTls, ServerTls
 from clustergateway.transport.endpoints.route import RouteConfig, Routes
 from clustergateway.transport.tls import listen, wrap_tls
+from tests.ports import free_port
 
 from ..contracts.konnectivity import MIB, Client, Upstream, descriptors, until
-from .konnectivity_processes import Running, free_port, listens
+from .konnectivity_processes import Running, listens
 
 reactor: Any = _reactor
 

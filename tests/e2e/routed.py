@@ -18,10 +18,11 @@ from clustergateway.sandbox.streams import PodStreams
 from clustergateway.sandbox.tls import server_options
 from clustergateway.testing.certificates import Authority
 from clustergateway.transport.endpoints.route import ProxyMode
+from tests.ports import free_port
 
 from ..contracts.konnectivity import reactor, until
 from . import konnectivity_processes as konnectivity
-from .konnectivity_processes import Running, free_port, listens
+from .konnectivity_processes import Running, listens
 from .proxied import missing
 from .test_kubectl_streams import StreamsTestCase
 

@@ -6,9 +6,9 @@ from twisted.protocols.portforward import ProxyFactory
 
 from clustergateway.transport.contexts import ServerTls
 from clustergateway.transport.tls import listen
+from tests.ports import free_port
 
 from . import proxied
-from .konnectivity_processes import free_port
 
 
 class TinyproxyTests(proxied.ProxiedContract):

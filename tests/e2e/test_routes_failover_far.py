@@ -7,10 +7,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from clustergateway.errors import GatewayError
+from tests.ports import free_port
 
 from ..contracts.konnectivity import until
 from . import failover
-from .konnectivity_processes import free_port
 
 
 class Far:

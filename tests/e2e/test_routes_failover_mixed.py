@@ -9,10 +9,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol, ServerFactory
 
 from clustergateway.testing.certificates import Authority
+from tests.ports import free_port
 
 from ..contracts.konnectivity import SOON, reactor, until
 from . import failover
-from .konnectivity_processes import free_port
 
 
 class Mixed:

@@ -10,11 +10,12 @@ from typing import ClassVar
 from twisted.internet.defer import Deferred
 
 from clustergateway.transport.endpoints.route import ProxyMode
+from tests.ports import free_port
 
 from ..contracts.konnectivity import until
 from . import konnectivity_processes as konnectivity
 from . import routed
-from .konnectivity_processes import free_port, listens
+from .konnectivity_processes import listens
 from .proxied import missing
 
 ADDRESS = "127.0.0.1"

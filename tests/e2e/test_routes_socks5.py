@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from tests.ports import free_port
+
 from . import proxied
-from .konnectivity_processes import free_port
 
 
 class MicrosocksTests(proxied.ProxiedContract):
