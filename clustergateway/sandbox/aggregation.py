@@ -26,6 +26,8 @@ from .strategy import Options
 
 GROUP = "apiregistration.k8s.io"
 CHECK_SECONDS = 30.0
+RETRY_SECONDS = 1.0
+"""After a check that failed, which kube-apiserver repeats soon."""
 REFRESH_SECONDS = 60.0
 ATTEMPTS = 5
 """How many GETs ask at once whether a server is there; one that succeeds is enough."""
@@ -167,7 +169,8 @@ class Aggregator:
             why = "" if "" in said else said[0]
         remote.available = not why
         self._say(remote, reason, why)
-        self._schedule(f"check {remote.name}", CHECK_SECONDS, remote.name, self._check)
+        seconds = CHECK_SECONDS if remote.available else RETRY_SECONDS
+        self._schedule(f"check {remote.name}", seconds, remote.name, self._check)
         if remote.available and not was:
             await self._refresh(remote)
 
