@@ -53,7 +53,7 @@ def troubled(found: Gateway) -> None:
         found.add(name, tls=False).script = silent
     found.add("mute").script = mute
     for name in ("dead", "down", "broken"):
-        found.add(name, tls=False).close()
+        found.declare(name, "https://127.0.0.1:1")  # one that no other test can be given
     found.declare("nowhere", "https://no-such-host.invalid:6443")
 
 
