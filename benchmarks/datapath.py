@@ -85,7 +85,7 @@ class Peer:
                     return
             if self.process.poll() is not None:
                 break
-            time.sleep(0.05)  # noqa: TID251
+            time.sleep(0.05)  # noqa: TID251 - there is no reactor here
         raise SystemExit(f"{name} does not serve")
 
     def cpu(self) -> float:
@@ -276,7 +276,7 @@ def serve(folder: str, port: str, upstream: str) -> None:
     from twisted.internet import epollreactor
 
     epollreactor.install()
-    from twisted.internet import reactor  # noqa: TID251
+    from twisted.internet import reactor  # noqa: TID251 - chosen in the line before
     from twisted.web.resource import Resource
 
     from clustergateway.errors import GatewayError, Unauthenticated, UnknownCluster

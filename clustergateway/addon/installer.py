@@ -23,7 +23,7 @@ from ..model.addon import (
     parse_configuration,
 )
 from ..model.addoncluster import covers, stamped
-from ..model.addonconditions import Condition, condition_of
+from ..model.addonconditions import Condition, Status, condition_of
 from ..model.addonobjects import (
     API_SERVICE,
     API_SERVICES,
@@ -355,8 +355,8 @@ def availability(running: Mapping[str, Any] | None, service: Mapping[str, Any] |
         found = condition_of(content or {}, AVAILABLE)
         if found.get("status") != "True":
             said = str(found.get("message") or "it is not known to be available")
-            status = "False" if found.get("status") == "False" else "Unknown"
-            return Condition(AVAILABLE, status, f"{what}NotAvailable", f"{what}: {said}")  # type: ignore[arg-type]
+            status: Status = "False" if found.get("status") == "False" else "Unknown"
+            return Condition(AVAILABLE, status, f"{what}NotAvailable", f"{what}: {said}")
     left = unfinished(running or {})
     if left:
         return Condition(AVAILABLE, "Unknown", "RollingOut", f"the gateway answers, but {left}")

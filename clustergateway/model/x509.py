@@ -246,4 +246,4 @@ def _key_pem(private: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _spki(public: object) -> bytes:
     # Every public key type of cryptography has it; the union of those types does not say so.
-    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]  # every kind has it

@@ -169,14 +169,10 @@ class TlsLayer(TlsFacts):
 
     def write(self, data: bytes) -> None:
         """Encrypt and send bytes."""
-        size = len(data)
-        if not size or self._write_closed or not self.connected:
+        if not data or self._write_closed or not self.connected:
             return
         try:
-            if size <= RECORD:
-                self._encrypt(data)
-            else:
-                encrypt_records(self._encrypt, data)
+            encrypt_records(self._encrypt, data)
         except ssl.SSLError:
             self.abortConnection()
             return

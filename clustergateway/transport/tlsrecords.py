@@ -9,12 +9,15 @@ RECORD = 16384
 """Most plaintext bytes in one TLS record (RFC 8446 section 5.1)."""
 
 
-def encrypt_records(encrypt: Callable[[memoryview], object], data: bytes) -> None:
+def encrypt_records(encrypt: Callable[[bytes | memoryview], object], data: bytes) -> None:
     """
-    Encrypt more than fits into one record.
+    Encrypt, in as many records as it takes.
 
     @raise ssl.SSLError: the connection is broken.
     """
+    if len(data) <= RECORD:
+        encrypt(data)
+        return
     view = memoryview(data)
     for start in range(0, len(data), RECORD):
         encrypt(view[start : start + RECORD])

@@ -311,17 +311,13 @@ class TlsTransport(TcpFacts):
     # Writing.
 
     def write(self, data: bytes) -> None:
-        size = len(data)
-        if not size or self._write_closed or not self.connected:
+        if not data or self._write_closed or not self.connected:
             return
         if not self._established:
             self._early.append(data)
             return
         try:
-            if size <= RECORD:
-                self._encrypt(data)
-            else:
-                encrypt_records(self._encrypt, data)
+            encrypt_records(self._encrypt, data)
         except ssl.SSLError:
             self.abortConnection()
             return

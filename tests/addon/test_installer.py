@@ -365,13 +365,20 @@ class RotationTests(InstallerTestCase):
         self.assertTrue(issued_by(self.serving(), self.bundle()))
 
 
-class RemovalTests(InstallerTestCase):
+class JoinedTestCase(InstallerTestCase):
+    """The add-on is installed, and a cluster has joined."""
+
     def setUp(self) -> None:
         super().setUp()
         self.world.install()
         self.world.join("east")
         self.world.manager()
         self.world.settle()
+
+
+class RemovalTests(JoinedTestCase):
+    def setUp(self) -> None:
+        super().setUp()
         self.assertIsNotNone(self.world.get(SECRETS, "east", "vela-system"))
 
     def assert_gone(self) -> None:

@@ -12,7 +12,7 @@ from clustergateway.model.addonobjects import DEPLOYMENTS
 from clustergateway.model.manifestwork import MANIFEST_WORKS
 from clustergateway.model.resourcetype import SECRETS
 
-from .test_installer import InstallerTestCase
+from .test_installer import InstallerTestCase, JoinedTestCase
 from .world import ACCOUNTS, World
 
 if TYPE_CHECKING:
@@ -21,13 +21,9 @@ if TYPE_CHECKING:
 ADDON = "cluster-gateway"
 
 
-class MisnamedTests(InstallerTestCase):
+class MisnamedTests(JoinedTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.world.install()
-        self.world.join("east")
-        self.world.manager()
-        self.world.settle()
         self.kept = self.everything()
         self.assertEqual(len(self.world.every(MANIFEST_WORKS)), 1)
 

@@ -5,10 +5,9 @@ here, so the cluster with the pods is an in-memory one, whatever the hub is.
 
 from __future__ import annotations
 
-import json
 from typing import ClassVar
 
-from tests.lines import whole_lines
+from tests.lines import logged
 
 from ..e2e.test_kubectl_streams import SPDY, Copy, Exec, Forward, Logs, PythonClient, StreamsTestCase
 from .hub import HubWorld
@@ -44,8 +43,11 @@ class _Streams(StreamsTestCase):
 
     def tearDown(self) -> None:
         """kubectl speaks SPDY by itself where WebSocket fails, which is not to happen; SPDY comes as POST."""
-        lines = [json.loads(line) for line in whole_lines(self.log)[self.seen :]]
-        streams = [line for line in lines if line["resource"] in ("pods/exec", "pods/attach", "pods/portforward")]
+        streams = [
+            line
+            for line in logged(self.log)[self.seen :]
+            if line["resource"] in ("pods/exec", "pods/attach", "pods/portforward")
+        ]
         wanted = "POST" if self.environment else "GET"
         for line in streams:
             if line["code"] != 404:

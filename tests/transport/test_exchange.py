@@ -683,26 +683,29 @@ class Refusing(SynchronousTestCase):
             self.assertEqual((403, "Forbidden"), (record.code, record.reason))
 
 
+class Stopper:
+    """A tap that can end the exchange."""
+
+    only_failures = False
+    stop: Any = None
+
+    def bind(self, stop: Any) -> None:
+        self.stop = stop
+
+    def request_data(self, data: bytes) -> None: ...
+
+    def response_head(self, code: int, head: bytes) -> None: ...
+
+    def response_data(self, data: bytes) -> None: ...
+
+    def ended(self) -> None: ...
+
+
 class Tapping(SynchronousTestCase):
     def test_can_end_the_exchange(self) -> None:
-        class Tap:
-            only_failures = False
-            stop: Any = None
-
-            def bind(self, stop: Any) -> None:
-                self.stop = stop
-
-            def request_data(self, data: bytes) -> None: ...
-
-            def response_head(self, code: int, head: bytes) -> None: ...
-
-            def response_data(self, data: bytes) -> None: ...
-
-            def ended(self) -> None: ...
-
         world = World()
         client = world.client()
-        tap = Tap()
+        tap = Stopper()
         world.options = {"tap": tap}
         world.send(client, GET)
         world.send(world.cluster, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
@@ -757,27 +760,13 @@ class Tapping(SynchronousTestCase):
             self.assertEqual(expected, seen)
 
     def test_says_farewell(self) -> None:
-        class Tap:
-            only_failures = False
-            stop: Any = None
-
-            def bind(self, stop: Any) -> None:
-                self.stop = stop
-
-            def request_data(self, data: bytes) -> None: ...
-
-            def response_head(self, code: int, head: bytes) -> None: ...
-
-            def response_data(self, data: bytes) -> None: ...
-
-            def ended(self) -> None: ...
-
+        class Farewell(Stopper):
             def parting(self, error: GatewayError) -> bytes:
                 return f"farewell: {error.message}".encode()
 
         world = World()
         client = world.client()
-        tap = Tap()
+        tap = Farewell()
         world.options = {"tap": tap}
         world.send(client, request("GET /east/x", "Connection: Upgrade", "Upgrade: websocket"))
         switched = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
